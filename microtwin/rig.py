@@ -1,0 +1,78 @@
+"""The contracts a twin and a real rig share, and the door to either.
+
+One tick: ``controller.act(observation) -> RotatingField -> rig.command(field) -> rig.observe() -> Frame ->
+observer(frame) -> Observation``. Time is the rig's: simulated seconds or wall seconds.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from microtwin.errors import InputError
+from microtwin.field import RotatingField
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the camera delivers: its running number and the rig's time at which it was taken, s."""
+
+    index: int
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Where things are, in the world frame (µm, y up); ``robot_um`` and ``object_um`` are (2,)."""
+
+    index: int
+    time_s: float
+    robot_um: np.ndarray
+    object_um: np.ndarray
+
+
+class Rig(Protocol):
+    """Coils and a camera, real or simulated. A context manager: leaving it turns the field off."""
+
+    frame_rate_hz: float
+
+    def command(self, field: RotatingField) -> RotatingField:
+        """Ask for a field; returns the field that is really applied, after clipping."""
+        ...
+
+    def observe(self) -> Frame:
+        """Wait for the next frame and return it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception) -> None: ...
+
+
+class Observer(Protocol):
+    """Turns frames into observations."""
+
+    def __call__(self, frame: Any) -> Observation: ...
+
+
+class Controller(Protocol):
+    """Turns observations into fields until it is ``done``."""
+
+    done: bool
+    mode: str  # approach, push, spin_cw, spin_ccw, done: recorded with every frame
+    goal_index: int
+
+    def act(self, observation: Observation) -> RotatingField: ...
+
+
+def open_rig(backend: str, **options: Any) -> Rig:
+    """The rig registered under ``backend`` in the entry-point group ``microtwin.backends``.
+
+    Raises:
+        InputError: no such backend is installed.
+    """
+    found = {entry.name: entry for entry in entry_points(group="microtwin.backends")}
+    if backend not in found:
+        raise InputError(f"backend {backend!r} is not installed: choose one of {', '.join(sorted(found))}")
+    return found[backend].load()(**options)

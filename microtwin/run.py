@@ -1,0 +1,95 @@
+"""The one control loop, for any rig, observer and controller."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from microtwin.field import RotatingField
+from microtwin.rig import Controller, Observation, Observer, Rig
+
+
+@dataclass
+class Recording:
+    """What one trial did, frame by frame.
+
+    Attributes:
+        success: the controller finished before the time limit.
+        interrupted: the loop was stopped from outside.
+        rows: one tuple per frame, in the order of :data:`COLUMNS`.
+    """
+
+    success: bool = False
+    interrupted: bool = False
+    rows: list[tuple] = field(default_factory=list)
+
+    def table(self) -> pd.DataFrame:
+        """The rows with their names and units; one row per frame."""
+        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+
+COLUMNS = (
+    "frame",
+    "time_s",
+    "robot_x_um",
+    "robot_y_um",
+    "object_x_um",
+    "object_y_um",
+    "alpha_rad",
+    "gamma_rad",
+    "frequency_hz",
+    "amplitude",
+    "mode",
+    "goal_index",
+)
+
+
+def run_trial(
+    rig: Rig,
+    observer: Observer,
+    controller: Controller,
+    *,
+    time_limit_s: float,
+    on_frame: Callable[[Observation], None] | None = None,
+) -> Recording:
+    """Close the loop until the controller is done or ``time_limit_s`` of the rig's time have passed.
+
+    The field goes off at the end, whatever ends it. Ctrl-C ends the trial with everything recorded so far.
+    """
+    recording = Recording()
+    try:
+        while True:
+            observation = observer(rig.observe())
+            wanted = controller.act(observation)
+            applied = rig.command(wanted)
+            recording.rows.append(_row(observation, applied, controller))
+            if on_frame:
+                on_frame(observation)
+            if controller.done:
+                recording.success = True
+                break
+            if observation.time_s >= time_limit_s:
+                break
+    except KeyboardInterrupt:
+        recording.interrupted = True
+    finally:
+        rig.command(RotatingField.off())
+    return recording
+
+
+def _row(seen: Observation, applied: RotatingField, controller: Controller) -> tuple:
+    return (
+        seen.index,
+        seen.time_s,
+        float(seen.robot_um[0]),
+        float(seen.robot_um[1]),
+        float(seen.object_um[0]),
+        float(seen.object_um[1]),
+        math.remainder(applied.alpha_rad, 2 * math.pi),
+        applied.gamma_rad,
+        applied.frequency_hz,
+        applied.amplitude,
+        controller.mode,
+        controller.goal_index,
+    )

@@ -1,0 +1,78 @@
+"""The twin behind the rig contract: a :class:`World`, a camera clock, and an observer that sees through walls."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from microtwin.errors import InputError
+from microtwin.field import RotatingField
+from microtwin.physics import World
+from microtwin.rig import Frame, Observation
+
+FRAME_RATE_HZ = 24.0  # section III of the pushing paper
+TRACKING_NOISE_UM = 0.05  # per axis; the calibration tracks show 0.04–0.09 (experiments/roller_tracks.py)
+
+
+@dataclass(frozen=True)
+class SimulatedFrame(Frame):
+    """A frame that knows the truth: ``positions_um`` (N, 3) of all bodies when it was taken."""
+
+    positions_um: np.ndarray
+
+
+class SimulatedRig:
+    """A world seen at the camera's rate, frames arriving ``latency_frames`` late.
+
+    The first frame shows the world as it was set up; every later :meth:`observe` lets one frame time pass under the last
+    commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
+
+    Raises:
+        InputError: a frame rate ≤ 0, a negative latency.
+    """
+
+    def __init__(self, world: World, *, frame_rate_hz: float = FRAME_RATE_HZ, latency_frames: int = 1):
+        if not frame_rate_hz > 0:
+            raise InputError(f"frame rate is {frame_rate_hz} Hz: give a positive number, 24 is the paper's")
+        if latency_frames < 0:
+            raise InputError(f"latency is {latency_frames} frames: give 0 or more")
+        self.world = world
+        self.frame_rate_hz = frame_rate_hz
+        self._field = RotatingField.off()
+        self._taken: deque[SimulatedFrame] = deque(maxlen=latency_frames + 1)
+        self._count = 0
+
+    def command(self, field: RotatingField) -> RotatingField:
+        self._field = field
+        return field
+
+    def observe(self) -> SimulatedFrame:
+        if self._count:
+            self.world.step(self._field, 1.0 / self.frame_rate_hz)
+        self._taken.append(SimulatedFrame(self._count, self.world.time_s, self.world.positions_um.copy()))
+        self._count += 1
+        return self._taken[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.command(RotatingField.off())
+
+
+class TruthObserver:
+    """Reads the simulated frames' truth and adds the tracker's measured noise. For the twin only.
+
+    Args:
+        rng: noise source. robot, cargo: indices of the two bodies. noise_um: standard deviation per axis.
+    """
+
+    def __init__(self, rng: np.random.Generator, *, robot: int = 0, cargo: int = 1, noise_um: float = TRACKING_NOISE_UM):
+        self._rng = rng
+        self._bodies = [robot, cargo]
+        self._noise_um = noise_um
+
+    def __call__(self, frame: SimulatedFrame) -> Observation:
+        seen = frame.positions_um[self._bodies, :2] + self._noise_um * self._rng.standard_normal((2, 2))
+        return Observation(frame.index, frame.time_s, seen[0], seen[1])
