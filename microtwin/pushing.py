@@ -1,0 +1,95 @@
+"""Runs of pushing: trials of one scene, one path and one controller, from one seed."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from microtwin.control import Corridor, Joystick
+from microtwin.errors import InputError
+from microtwin.paths import path_length
+from microtwin.recording import Trial
+from microtwin.rig import Controller, Observation
+from microtwin.robots.calibration import fitted
+from microtwin.run import run_trial
+from microtwin.scene import PushScene
+
+ControllerKind = Literal["corridor", "joystick"]
+SLOWEST_UM_PER_TURN = 0.4  # a run slower than this per turn of the field, a fifth of the slowest published, is stuck
+
+
+@dataclass(frozen=True)
+class Push:
+    """Repeated trials; trial k is drawn from ``(seed, k)`` alone, so any one can be repeated by itself.
+
+    Attributes:
+        nodes_um: (n, 2) path. controller: ``corridor`` or ``joystick`` (open loop by hand).
+        time_limit_s: a trial longer than this fails; None for a limit that grows with the path and falls with f.
+    """
+
+    nodes_um: np.ndarray
+    frequency_hz: float
+    width_um: float = 5.0
+    controller: ControllerKind = "corridor"
+    trials: int = 4
+    seed: int = 0
+    threshold_um: float = 8.0
+    approach_um: float | None = None
+    time_limit_s: float | None = None
+    scene: PushScene = PushScene()
+
+    def __post_init__(self):
+        if self.trials < 1:
+            raise InputError(f"trials is {self.trials}: give 1 or more")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}: give 0 or more")
+        if self.time_limit_s is not None and not (math.isfinite(self.time_limit_s) and self.time_limit_s > 0):
+            raise InputError(f"time limit is {self.time_limit_s} s: give a positive number")
+        self.make_controller(np.random.default_rng(0))  # its own checks, before any work is spent
+
+    def make_controller(self, rng: np.random.Generator) -> Controller:
+        approach = fitted("pushing", "approach_um") if self.approach_um is None else self.approach_um
+        if self.controller == "corridor":
+            return Corridor(
+                self.nodes_um,
+                frequency_hz=self.frequency_hz,
+                width_um=self.width_um,
+                threshold_um=self.threshold_um,
+                approach_um=approach,
+            )
+        if self.controller == "joystick":
+            return Joystick(
+                self.nodes_um,
+                frequency_hz=self.frequency_hz,
+                rng=rng,
+                hand_rad=math.radians(fitted("joystick", "hand_deg")),
+                lead_um=fitted("joystick", "lead_um"),
+                threshold_um=self.threshold_um,
+                approach_um=approach,
+            )
+        raise InputError(f"controller is {self.controller!r}: choose corridor or joystick")
+
+    @property
+    def limit_s(self) -> float:
+        if self.time_limit_s is not None:
+            return self.time_limit_s
+        return 60.0 + path_length(self.nodes_um) / (SLOWEST_UM_PER_TURN * self.frequency_hz)
+
+    def run(self, on_progress: Callable[[float], None] | None = None) -> Iterator[Trial]:
+        """Yield the trials as they end; ``on_progress`` hears the fraction of all work done, 0 to 1."""
+        for number in range(self.trials):
+            rng = np.random.default_rng([self.seed, number])
+            rig, observer = self.scene.open(self.nodes_um, rng)
+            controller = self.make_controller(rng)
+
+            def heard(observation: Observation, number=number, controller=controller) -> None:
+                if on_progress and observation.index % 24 == 0:
+                    on_progress((number + controller.goal_index / len(self.nodes_um)) / self.trials)
+
+            with rig:
+                recording = run_trial(rig, observer, controller, time_limit_s=self.limit_s, on_frame=heard)
+            yield Trial.measure(number, recording, self.nodes_um)
+            if recording.interrupted:
+                return

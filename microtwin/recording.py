@@ -1,0 +1,140 @@
+"""What a run leaves behind: ``run.json``, ``telemetry.parquet`` and ``trajectory.png``."""
+
+import importlib.metadata
+import json
+import math
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import microtwin
+from microtwin import files, metrics
+from microtwin.run import Recording
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial's recording and what the paper measures of it.
+
+    Time and error count from the end of the approach (section V of the pushing paper); a trial that never ended its
+    approach is measured over all it did. ``completion_time_s`` is NaN unless it succeeded.
+    """
+
+    number: int
+    success: bool
+    interrupted: bool
+    completion_time_s: float
+    mae_um: float
+    spin_fraction: float
+    table: pd.DataFrame
+
+    @classmethod
+    def measure(cls, number: int, recording: Recording, nodes_um: np.ndarray) -> "Trial":
+        table = recording.table()
+        pushed = pushing(table)
+        return cls(
+            number,
+            recording.success,
+            recording.interrupted,
+            float(pushed.time_s.iloc[-1] - pushed.time_s.iloc[0]) if recording.success else math.nan,
+            metrics.mean_absolute_error(nodes_um, pushed[["object_x_um", "object_y_um"]].to_numpy()),
+            metrics.spin_fraction(pushed["mode"].str.startswith("spin").to_numpy()),
+            table,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "trial": self.number,
+            "success": self.success,
+            "interrupted": self.interrupted,
+            "completion_time_s": _number(self.completion_time_s),
+            "mae_um": _number(self.mae_um),
+            "spin_fraction": _number(self.spin_fraction),
+        }
+
+
+def pushing(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows from the first frame after the approach on; all rows if it never ended."""
+    begun = np.flatnonzero((table["mode"] != "approach").to_numpy())
+    return table.iloc[begun[0] :] if len(begun) else table
+
+
+def means(trials: list[Trial]) -> dict[str, float | None]:
+    """Mean of each measure over the trials; of the time, over those that succeeded."""
+    with_time = [t.completion_time_s for t in trials if t.success]
+    return {
+        "success": _number(np.mean([t.success for t in trials])) if trials else None,
+        "completion_time_s": _number(np.mean(with_time)) if with_time else None,
+        "mae_um": _number(np.mean([t.mae_um for t in trials])) if trials else None,
+        "spin_fraction": _number(np.mean([t.spin_fraction for t in trials])) if trials else None,
+    }
+
+
+def save(folder: Path, config: dict[str, Any], nodes_um: np.ndarray, trials: list[Trial], wall_time_s: float) -> None:
+    """Write the three files into an existing folder, each under a temporary name first.
+
+    Raises:
+        InputError: the file system refuses.
+    """
+    report = {
+        "config": config,
+        "versions": versions(),
+        "trials": [t.summary() for t in trials],
+        "mean": means(trials),
+        "wall_time_s": round(wall_time_s, 3),
+    }
+    telemetry = pd.concat([t.table.assign(trial=t.number) for t in trials], ignore_index=True)
+    telemetry.insert(0, "trial", telemetry.pop("trial"))
+    with files.whole(folder / "telemetry.parquet") as path:
+        telemetry.to_parquet(path, index=False)
+    draw_trajectories(folder / "trajectory.png", nodes_um, trials)
+    with files.whole(folder / "run.json") as path:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """What a run depends on."""
+    packages = ("numpy", "scipy", "numba", "pandas", "pyarrow")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"microtwin": microtwin.__version__, "python": platform.python_version(), **found}
+
+
+def draw_trajectories(path: Path, nodes_um: np.ndarray, trials: list[Trial]) -> None:
+    """Fig. 6 of the pushing paper, a row a trial: object left, robot right, with the distances to the path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.4 * len(trials) + 0.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(trials), 2, squeeze=False, sharex=True, sharey=True)
+    for row, trial in zip(axes, trials, strict=True):
+        pushed = pushing(trial.table)
+        for ax, body, colour in zip(row, ("object", "robot"), ("tab:green", "tab:blue"), strict=True):
+            track = pushed[[f"{body}_x_um", f"{body}_y_um"]].to_numpy()
+            closest = metrics.closest_points(nodes_um, track)
+            ax.plot(*track.T, color="0.75", lw=1, zorder=1, label="recorded")
+            ax.plot(
+                *np.stack([nodes_um, closest, np.full_like(closest, np.nan)], axis=1).reshape(-1, 2).T,
+                color="k", lw=0.8, ls=":", zorder=2,
+            )  # fmt: skip
+            ax.plot(*nodes_um.T, "o", color="tab:red", ms=3, zorder=3, label="desired")
+            ax.plot(*closest.T, "o", color=colour, ms=3, zorder=4, label=f"{body}, closest")
+            ax.set_aspect("equal")
+            ax.set_xlabel("x (µm)")
+            ax.legend(loc="center", frameon=False, fontsize=8)
+        row[0].set_ylabel("y (µm)")
+        time = f"{trial.completion_time_s:.1f} s" if trial.success else "not finished"
+        row[0].set_title(f"trial {trial.number}: {time}, error {trial.mae_um:.2f} µm", fontsize=10)
+        row[1].set_title(f"spinning {100 * trial.spin_fraction:.0f} % of the time", fontsize=10)
+    with files.whole(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    value = float(value)
+    return value if math.isfinite(value) else None
