@@ -113,3 +113,14 @@ class CoilScale:
         amplitude = np.hypot(duty[0], duty[1])
         passed = np.maximum(amplitude - self.dead_band, 0.0) / np.maximum(amplitude, 1e-12)
         return duty * passed * self.applied_mt / math.hypot(1.0, field.frequency_hz / self.cutoff_hz)
+
+
+def lock_strength_mt(quadratures_mt: np.ndarray) -> float:
+    """Strength of the circular field that a moment follows up to the same frequency as this elliptical one, mT.
+
+    For semi-axes B₁, B₂ it is (√B₁ + √B₂)²/4, by averaging the phase equation to second order
+    (:mod:`microtwin.physics.magnetics`).
+    """
+    c, s = quadratures_mt
+    area = float(np.linalg.norm(np.cross(c, s)))  # B₁B₂
+    return 0.25 * math.sqrt(float(c @ c + s @ s) + 2 * area) + 0.5 * math.sqrt(area)

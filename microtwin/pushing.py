@@ -26,6 +26,7 @@ class Push:
 
     Attributes:
         nodes_um: (n, 2) path. controller: ``corridor`` or ``joystick`` (open loop by hand).
+        approach_um: distance d behind the cargo; lead_um: how far ahead the operator looks; None for the fitted ones.
         time_limit_s: a trial longer than this fails; None for a limit that grows with the path and falls with f.
     """
 
@@ -37,6 +38,7 @@ class Push:
     seed: int = 0
     threshold_um: float = 8.0
     approach_um: float | None = None
+    lead_um: float | None = None
     time_limit_s: float | None = None
     scene: PushScene = PushScene()
 
@@ -64,8 +66,7 @@ class Push:
                 self.nodes_um,
                 frequency_hz=self.frequency_hz,
                 rng=rng,
-                hand_rad=math.radians(fitted("joystick", "hand_deg")),
-                lead_um=fitted("joystick", "lead_um"),
+                lead_um=fitted("joystick", "lead_um") if self.lead_um is None else self.lead_um,
                 threshold_um=self.threshold_um,
                 approach_um=approach,
             )

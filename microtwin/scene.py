@@ -1,15 +1,15 @@
 """Scenes: a simulation of pushing described by one validated object, and the rig and observer it makes."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from microtwin.errors import InputError
 from microtwin.physics import Flow, Liquid, World
-from microtwin.physics.surface_forces import rest_gap
-from microtwin.robots import Body, Population, bead, cell, janus_robot, nominal
+from microtwin.physics.surface_forces import KT_PN_UM, rest_gap
+from microtwin.robots import Body, Population, bead, cell, nominal
 from microtwin.robots.calibration import fitted, lab_coils
 from microtwin.simulated import SimulatedRig, TruthObserver
 
@@ -32,6 +32,9 @@ class PushScene:
         start_um: distance of the robot from the cargo at the start.
         start_bearing_rad: where it starts, seen from the cargo, relative to straight behind; π is in front.
         obstacles: (n, 2) centres of resting cells, µm.
+        range_um: repulsion range of the cargo (and of the ``paper`` robot); None for the fitted one.
+        robot_range_um: repulsion range of the robot in culture medium; None for the fitted one.
+        drift_sd_um_s: standard deviation, per axis, of the liquid's drift drawn for each run; None for the fitted one.
     """
 
     robot: RobotKind = "paper"
@@ -43,6 +46,9 @@ class PushScene:
     start_um: float = 30.0
     start_bearing_rad: float = 0.0
     obstacles: tuple[tuple[float, float], ...] = ()
+    range_um: float | None = None
+    robot_range_um: float | None = None
+    drift_sd_um_s: float | None = None
 
     def open(self, nodes_um: np.ndarray, rng: np.random.Generator) -> tuple[SimulatedRig, TruthObserver]:
         """The rig and its observer, the cargo on the first node; every draw comes from ``rng``.
@@ -65,30 +71,34 @@ class PushScene:
         return rig, TruthObserver(rng, noise_um=fitted("tracking", "noise_um"))
 
     def _bodies(self, rng: np.random.Generator) -> tuple[Body, Body, Liquid, tuple[float, float]]:
-        thermal = {} if self.brownian else {"kt_pn_um": 0.0}
         if self.robot not in ("paper", "nominal", "population"):
             raise InputError(f"robot is {self.robot!r}: choose paper, nominal or population")
         if self.cargo not in ("bead", "cell"):
             raise InputError(f"cargo is {self.cargo!r}: choose bead or cell")
-        drift_sd = fitted("pushing", "drift_sd_um_s")
-        drift = tuple(float(v) for v in drift_sd * rng.standard_normal(2))
+        kt_pn_um = KT_PN_UM if self.brownian else 0.0
+        drift_sd = _or(self.drift_sd_um_s, "pushing", "drift_sd_um_s")
+        drift = (drift_sd * rng.standard_normal(), drift_sd * rng.standard_normal())
         if self.cargo == "cell":
-            liquid = Liquid(hamaker_pn_um=0.0, **thermal)
-            robot = _like_nominal(fitted("cell", "robot_range_um"))
-            return robot, cell(range_um=fitted("cell", "cell_range_um")), liquid, drift
-        liquid = Liquid(**thermal)
+            robot = _like_nominal(_or(self.robot_range_um, "cell", "robot_range_um"))
+            cargo = cell(range_um=_or(self.range_um, "cell", "cell_range_um"))
+            return robot, cargo, Liquid(kt_pn_um=kt_pn_um, hamaker_pn_um=0.0), drift
+        liquid = Liquid(kt_pn_um=kt_pn_um)
         if self.robot == "population":
             draw = Population.measured().draw(rng)
-            return draw.robot, bead(range_um=draw.robot.range_um), liquid, draw.drift_um_s
+            return draw.robot, bead(range_um=self.range_um or draw.robot.range_um), liquid, draw.drift_um_s
         if self.robot == "nominal":
             body = nominal()
-            return body, bead(range_um=body.range_um), liquid, (0.0, 0.0)
-        range_um = fitted("pushing", "range_um")
+            return body, bead(range_um=self.range_um or body.range_um), liquid, (0.0, 0.0)
+        range_um = _or(self.range_um, "pushing", "range_um")
         return _like_nominal(range_um), bead(range_um=range_um), liquid, drift
 
 
+def _or(given: float | None, section: str, name: str) -> float:
+    return fitted(section, name) if given is None else given
+
+
 def _like_nominal(range_um: float) -> Body:
-    return janus_robot(moment_pn_um_per_mt=fitted("nominal", "moment_pn_um_per_mt"), range_um=range_um)
+    return replace(nominal(), range_um=range_um)
 
 
 

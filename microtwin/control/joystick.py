@@ -3,8 +3,8 @@
 The pushing paper's operator steers α by hand and never spins (section VI-A). Here the person aims to keep the robot
 behind the cargo, on the far side of a point a little ahead on the path, sees everything ``delay_s`` late (0.25 s is a
 simple visual reaction; a human's effective delay in compensatory tracking is 0.2–0.3 s: McRuer & Jex, IEEE Trans. Human
-Factors in Electronics 8 (1967) 231), and holds the stick with an error that wanders over ``wander_s``. The size of that
-error is fitted to the paper's open-loop run (:mod:`microtwin.robots.calibration`).
+Factors in Electronics 8 (1967) 231), and holds the stick with an error of 10° that wanders over 0.7 s (both stated, not
+measured). How far ahead the person looks is fitted to the paper's open-loop error (``calibration.toml``).
 """
 
 import math
@@ -38,7 +38,7 @@ class Joystick:
         *,
         frequency_hz: float,
         rng: np.random.Generator,
-        hand_rad: float,
+        hand_rad: float = math.radians(10.0),
         delay_s: float = 0.25,
         wander_s: float = 0.7,
         lead_um: float = 20.0,

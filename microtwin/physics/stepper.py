@@ -117,7 +117,8 @@ def advance(duration, positions, turns, clock, bodies, liquid, quadratures, rate
         touching = contact.close_surfaces(positions, radii, ranges, liquid[HAMAKER])
         fixed[:] = 0.0
         for i in range(n):
-            fixed[3 * i + 2] = bodies[i, LIFT] * (spins[i, 0] ** 2 + spins[i, 1] ** 2) - bodies[i, WEIGHT]
+            gap = positions[i, 2] - radii[i]
+            fixed[3 * i + 2] = bodies[i, LIFT] * (spins[i, 0] ** 2 + spins[i, 1] ** 2) / gap**3 - bodies[i, WEIGHT]
         contact.push_apart(touching, n, fixed)
         if kt > 0.0:
             matrix[:] = resist

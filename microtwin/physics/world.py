@@ -15,6 +15,7 @@ from microtwin.physics.lubrication import pair_tables, wall_table
 from microtwin.physics.surface_forces import HAMAKER_PN_UM, KT_PN_UM, rest_gap
 from microtwin.physics.validation import checked_spheres
 from microtwin.robots.bodies import Body
+from microtwin.robots.calibration import lab_coils
 
 Fidelity = Literal["averaged", "resolved"]
 
@@ -50,6 +51,7 @@ class World:
     Args:
         bodies: what to simulate; gaps to the glass and between bodies must be positive.
         rng: Generator, or seed; a run repeats bit for bit from the same one.
+        coils: full scale and shape of the field; by default the lab's (:func:`~microtwin.robots.calibration.lab_coils`).
         fidelity: ``averaged`` (mean torque of a moment that follows or slips) or ``resolved`` (through the cycle).
         max_step_s: longest inner step; 1/96 s is four to a camera frame.
 
@@ -74,7 +76,7 @@ class World:
             raise InputError(f"max_step_s is {max_step_s}: give a positive time, 1/96 is usual")
         self.bodies = tuple(bodies)
         self.liquid = liquid or Liquid()
-        self.coils = coils or CoilScale()
+        self.coils = coils or lab_coils()
         self.flow = flow or Flow()
         self.fidelity: Fidelity = fidelity
         self.positions_um, radii, viscosity = checked_spheres(
@@ -89,7 +91,7 @@ class World:
         self._clock = np.zeros(2)
         self._parameters = np.array(
             [
-                [b.radius_um, b.weight_pn, b.range_um, b.moment_pn_um_per_mt, b.friction, b.lift_pn_s2]
+                [b.radius_um, b.weight_pn, b.range_um, b.moment_pn_um_per_mt, b.friction, b.lift_pn_um3_s2]
                 for b in self.bodies
             ]
         )

@@ -29,9 +29,9 @@ class Body:
         moment_pn_um_per_mt: magnetic moment (1 pN·µm/mT = 1e-15 A·m²); 0 for cargo.
         friction: Coulomb coefficient against the glass.
         heading_offset_rad: how far this robot rolls from the commanded heading, CCW.
-        lift_pn_s2: lift per squared angular velocity of rolling, pN·s². Rolling bodies on compliant or charged surfaces
-            are lifted in proportion to speed squared (Skotheim & Mahadevan, Phys. Rev. Lett. 92 (2004) 245509; Bike &
-            Prieve, J. Colloid Interface Sci. 136 (1990) 95); the coefficient is fitted to the measured speeds.
+        lift_pn_um3_s2: lift of a rolling body, lift·Ω²/gap³ (pN). Soft or charged surfaces lift what slides over them in
+            proportion to speed squared, a thin soft layer as 1/gap³ (Skotheim & Mahadevan, Phys. Fluids 17 (2005)
+            092101). The coefficient is fitted to the bend of the measured speeds; docs/decisions/0003.
     """
 
     kind: str
@@ -42,14 +42,14 @@ class Body:
     moment_pn_um_per_mt: float = 0.0
     friction: float = 0.0
     heading_offset_rad: float = 0.0
-    lift_pn_s2: float = 0.0
+    lift_pn_um3_s2: float = 0.0
 
     def __post_init__(self):
         for name in ("radius_um", "range_um"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"{self.kind} {name} is {value}: give a positive number of µm")
-        for name in ("weight_pn", "moment_pn_um_per_mt", "friction", "lift_pn_s2"):
+        for name in ("weight_pn", "moment_pn_um_per_mt", "friction", "lift_pn_um3_s2"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise InputError(f"{self.kind} {name} is {value}: give zero or a positive number")
@@ -69,7 +69,7 @@ def janus_robot(
     film_um: float = 0.1,
     heading_offset_rad: float = 0.0,
     friction: float = 0.0,
-    lift_pn_s2: float = 0.0,
+    lift_pn_um3_s2: float = 0.0,
 ) -> Body:
     """A silica sphere with a nickel film on one half, evaporated along one direction (volume πa²·film)."""
     weight = sphere_weight_pn(radius_um, SILICA_EXCESS)
@@ -83,7 +83,7 @@ def janus_robot(
         moment_pn_um_per_mt,
         friction,
         heading_offset_rad,
-        lift_pn_s2,
+        lift_pn_um3_s2,
     )
 
 

@@ -20,7 +20,7 @@ def nominal() -> Body:
     return janus_robot(
         moment_pn_um_per_mt=fitted("nominal", "moment_pn_um_per_mt"),
         range_um=fitted("nominal", "range_um"),
-        lift_pn_s2=fitted("nominal", "lift_pn_s2"),
+        lift_pn_um3_s2=fitted("nominal", "lift_pn_um3_s2"),
     )
 
 
@@ -34,16 +34,22 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Draws robots as the measured trials spread: log-normal in repulsion range (which sets speed per hertz) and moment.
+    """Draws robots as the measured trials spread: log-normal in speed per hertz, set by the repulsion range, and in step-out.
+
+    The moment follows: step-out is moment over drag, and the drag falls as the gap grows with the range.
 
     Attributes:
-        range_log_sd, moment_log_sd: standard deviations of the logarithms.
+        range_log_sd, step_out_log_sd: standard deviations of the logarithms.
+        correlation: between the logarithms of speed per hertz and step-out.
+        drag_per_range: d ln(rolling drag) / d ln(range) of the twin.
         heading_mean_rad, heading_sd_rad: constant heading offset, CCW.
         drift_sd_um_s: standard deviation of the drift on each axis.
     """
 
     range_log_sd: float
-    moment_log_sd: float
+    step_out_log_sd: float
+    correlation: float
+    drag_per_range: float
     heading_mean_rad: float
     heading_sd_rad: float
     drift_sd_um_s: float
@@ -53,7 +59,9 @@ class Population:
         """The spread of the calibration tracks."""
         return cls(
             range_log_sd=fitted("population", "range_log_sd"),
-            moment_log_sd=fitted("population", "moment_log_sd"),
+            step_out_log_sd=fitted("population", "step_out_log_sd"),
+            correlation=fitted("population", "slope_step_out_correlation"),
+            drag_per_range=fitted("population", "drag_per_range"),
             heading_mean_rad=math.radians(fitted("population", "heading_mean_deg")),
             heading_sd_rad=math.radians(fitted("population", "heading_sd_deg")),
             drift_sd_um_s=fitted("population", "drift_sd_um_s"),
@@ -61,11 +69,14 @@ class Population:
 
     def draw(self, rng: np.random.Generator | int) -> Draw:
         """One robot; the same seed gives the same robot."""
-        z = np.random.default_rng(rng).standard_normal(5)
+        slope, other, turn, *drift = np.random.default_rng(rng).standard_normal(5).tolist()
+        log_range = -self.range_log_sd * slope  # a longer range, a wider gap, a slower robot
+        log_step_out = self.step_out_log_sd * (self.correlation * slope + math.sqrt(1 - self.correlation**2) * other)
         robot = janus_robot(
-            moment_pn_um_per_mt=fitted("nominal", "moment_pn_um_per_mt") * math.exp(self.moment_log_sd * z[1]),
-            range_um=fitted("nominal", "range_um") * math.exp(self.range_log_sd * z[0]),
-            lift_pn_s2=fitted("nominal", "lift_pn_s2"),
-            heading_offset_rad=self.heading_mean_rad + self.heading_sd_rad * float(z[2]),
+            moment_pn_um_per_mt=fitted("nominal", "moment_pn_um_per_mt")
+            * math.exp(log_step_out + self.drag_per_range * log_range),
+            range_um=fitted("nominal", "range_um") * math.exp(log_range),
+            lift_pn_um3_s2=fitted("nominal", "lift_pn_um3_s2"),
+            heading_offset_rad=self.heading_mean_rad + self.heading_sd_rad * turn,
         )
-        return Draw(robot, (self.drift_sd_um_s * float(z[3]), self.drift_sd_um_s * float(z[4])))
+        return Draw(robot, (self.drift_sd_um_s * drift[0], self.drift_sd_um_s * drift[1]))

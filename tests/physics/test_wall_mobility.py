@@ -44,7 +44,7 @@ def test_two_spheres_equal_the_reference(axis):
     for separation, matrices in zip((3, 4, 8), stored["M"], strict=True):
         for height, expected in zip(heights, matrices, strict=True):
             positions = np.array([[0, 0, height], [0, 0, height]])
-            positions[:, axis] = -separation / 2, separation / 2
+            positions[:, axis] = separation / 2, -separation / 2
             np.testing.assert_allclose(normalised(positions), expected, rtol=0, atol=1e-10)
 
 
@@ -207,7 +207,7 @@ def test_far_from_the_glass_the_pair_is_in_open_liquid():
     s = (a * a + b * b) / r**2
     assert m[0, 3] == pytest.approx((2 - 2 / 3 * s) / r, rel=1e-6)
     assert m[1, 4] == pytest.approx((1 + s / 3) / r, rel=1e-6)
-    assert m[8, 4] == pytest.approx(-1 / r**2, rel=1e-6)  # a force +y at +x turns the sphere at 0 clockwise
+    assert m[8, 4] == pytest.approx(1 / r**2, rel=1e-6)  # a force +y at +x turns the sphere at 0 counter-clockwise
     assert m[6, 9] == pytest.approx(1 / r**3, rel=1e-6)
     assert m[7, 10] == pytest.approx(-0.5 / r**3, rel=1e-6)
 
