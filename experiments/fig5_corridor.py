@@ -69,8 +69,8 @@ def simulate(cell: tuple[float, str], trials: int, seed: int, fidelity: Fidelity
 
 def fingerprint(*settings: Any) -> str:
     """Changes when the settings, the library's sources or its calibration do."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for source in sorted(Path(microtwin.__file__).parent.rglob("*.[pt]*[yl]")):  # .py and .toml
+    digest, folder = hashlib.sha256(repr(settings).encode()), Path(microtwin.__file__).parent
+    for source in sorted([*folder.rglob("*.py"), *folder.rglob("*.toml")]):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -95,9 +95,11 @@ the published numbers cannot separate
   the drift from any other constant bias of a trial, such as a heading offset"""  # noqa: E501
 
 
-def trend(change: np.ndarray) -> tuple[bool, str]:
-    """Whether all relative changes are above 0, and how many are."""
-    return bool((change > 0).all()), f"{(change > 0).sum()} of {change.size}, smallest {change.min():+.1%}"
+def trend(change: np.ndarray, frequencies: tuple[float, ...], first: int = 0) -> tuple[bool, str]:
+    """Whether all relative changes are above 0, how many are, and where the smallest is; columns start at ``first``."""
+    row, column = (int(i) for i in np.unravel_index(np.argmin(change), change.shape))
+    where = f"{list(SETTINGS)[first + column]}, {frequencies[row - len(change)]:g} Hz"
+    return bool((change > 0).all()), f"{(change > 0).sum()} of {change.size}, smallest {change.min():+.1%} at {where}"
 
 
 def checklist(frequencies: tuple[float, ...], values: dict[str, np.ndarray]) -> Iterator[tuple[str, bool | None, str]]:
@@ -110,15 +112,15 @@ def checklist(frequencies: tuple[float, ...], values: dict[str, np.ndarray]) -> 
             figure = f"paper {paper:6.2f}   twin {ratio * paper:6.2f}   ratio {ratio:.2f}"
             name = f"{NAMES[measure]} {setting}, {f'{f:g} Hz' if f else 'all f'}"
             yield name, abs(ratio - 1) <= bound if bound else None, figure + (f", bound {bound:.0%}" if bound else "")
-    yield "time falls with f at every w", *trend(1 - time[1:, :3] / time[:-1, :3])
-    yield "time grows with w at every f", *trend(time[:, 1:3] / time[:, :2] - 1)
-    yield "error grows with w at every f", *trend(error[:, 1:3] / error[:, :2] - 1)
+    yield "time falls with f at every w", *trend(1 - time[1:, :3] / time[:-1, :3], frequencies)
+    yield "time grows with w at every f", *trend(time[:, 1:3] / time[:, :2] - 1, frequencies, 1)
+    yield "error grows with w at every f", *trend(error[:, 1:3] / error[:, :2] - 1, frequencies, 1)
     seconds, w, f = min((time[i, k], w, f) for i, f in enumerate(frequencies) for k, w in enumerate(list(SETTINGS)[:3]))
     yield "w=5 at 15 Hz is the fastest closed-loop cell", (w, f) == ("w=5", 15.0), f"{w}, {f:g} Hz in {seconds:.1f} s"
     done = np.isfinite(values[TIME])
     yield "all trials finish", bool(done.all()), f"{done.sum()} of {done.size}"
-    yield "open loop is faster than closed at the same f", *trend(time[:, :3] / time[:, 3:] - 1)
-    yield "open loop is less accurate than w=5 and w=10", *trend(error[:, 3:] / error[:, :2] - 1)
+    yield "open loop is faster than closed at the same f", *trend(time[:, :3] / time[:, 3:] - 1, frequencies)
+    yield "open loop is less accurate than w=5 and w=10", *trend(error[:, 3:] / error[:, :2] - 1, frequencies)
 
 
 def draw(path: Path, title: str, frequencies: tuple[float, ...], values: dict[str, np.ndarray]) -> None:
@@ -134,8 +136,9 @@ def draw(path: Path, title: str, frequencies: tuple[float, ...], values: dict[st
     for measure, ax in axes.items():
         for setting, trials in zip(SETTINGS, values[measure].swapaxes(0, 1), strict=True):
             spread = np.nanstd(trials, axis=1, ddof=1) if trials.shape[1] > 1 else None
+            label = setting if setting == "open loop" else f"{setting} µm"
             style = {"color": SETTINGS[setting], "capsize": 2.5, "error_kw": {"lw": 1, "ecolor": "0.25"}}
-            ax.bar(places[setting], np.nanmean(trials, axis=1), 0.2, yerr=spread, label=setting, **style)
+            ax.bar(places[setting], np.nanmean(trials, axis=1), 0.2, yerr=spread, label=label, **style)
         ax.set_xticks(range(len(frequencies)), [f"{f:g}" for f in frequencies])
         ax.set(xlabel="frequency of the field (Hz)", ylabel=NAMES[measure])
         ax.spines[["top", "right"]].set_visible(False)
@@ -143,7 +146,7 @@ def draw(path: Path, title: str, frequencies: tuple[float, ...], values: dict[st
         ax.set_axisbelow(True)
     for measure, setting, f, value, _ in PUBLISHED:
         if f is None:
-            axes[measure].axhline(value, color=PAPER["mec"], ls="--", label=f"paper, {setting}, mean over f")
+            axes[measure].axhline(value, color=PAPER["mec"], ls="--", label=f"paper, {setting} µm, mean over f")
         elif f in frequencies:
             axes[measure].plot(places[setting][frequencies.index(f)], value, **PAPER)
     axes[ERROR].plot([], [], label="paper", **PAPER)
@@ -191,18 +194,14 @@ def main(
         for row in rows:
             cells.get((row["frequency_hz"], row["setting"]), []).append(row[measure])
         values[measure] = np.array(list(cells.values()), dtype=float).reshape(len(frequencies), len(SETTINGS), trials)
-        print(f"\n{name:26}" + "".join(f"{setting:>15}" for setting in SETTINGS))
+        print(f"\n{name:26}", *(f"{setting:16}" for setting in SETTINGS))
         for f, row in zip(frequencies, values[measure], strict=True):
-            print(
-                f"{f:23g} Hz"
-                + "".join(f"{np.nanmean(v):9.2f} ± {np.nanstd(v, ddof=min(1, trials - 1)):.2f}" for v in row)
-            )
+            spreads = (np.nanstd(v, ddof=min(1, trials - 1)) for v in row)
+            print(f"{f:23g} Hz", *(f"{np.nanmean(v):6.2f} ± {s:<7.2f}" for v, s in zip(row, spreads, strict=True)))
     print("\npaper beside twin")
     for name, passed, figure in checklist(frequencies, values):
         print(f"  {'    ' if passed is None else 'pass' if passed else 'MISS'}  {name:45} {figure}")
-    draw(
-        folder / "corridor.png", f"Pushing a 10 µm bead round a 538 µm circle in the twin: {about}", frequencies, values
-    )
+    draw(folder / "corridor.png", f"A 10 µm bead pushed round a 538 µm circle: {about}", frequencies, values)
     print(f"wrote corridor.csv and corridor.png to {folder}")
 
 

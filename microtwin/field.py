@@ -55,7 +55,8 @@ class RotatingField:
         """(2, 3) dimensionless vectors c, s with B ∝ c cos 2πft + s sin 2πft (Eq. 1 with α + π/2); c × s = n."""
         ca, sa = math.cos(self.alpha_rad), math.sin(self.alpha_rad)
         cg, sg = math.cos(self.gamma_rad), math.sin(self.gamma_rad)
-        return self.amplitude * np.array([[cg * sa, -cg * ca, sg], [ca, sa, 0.0]])
+        a = self.amplitude
+        return np.array([[a * cg * sa, -a * cg * ca, a * sg], [a * ca, a * sa, 0.0]])
 
     @property
     def axis(self) -> np.ndarray:

@@ -20,8 +20,9 @@ from microtwin.run import Recording
 class Trial:
     """One trial's recording and what the paper measures of it.
 
-    Time and error count from the end of the approach (section V of the pushing paper); a trial that never ended its
-    approach is measured over all it did. ``completion_time_s`` is NaN unless it succeeded.
+    Time and spinning count from the end of the approach, the error over every recorded position (section V of the
+    pushing paper). A trial that never ended its approach is measured over all it did; ``completion_time_s`` is NaN unless
+    it succeeded.
     """
 
     number: int
@@ -41,7 +42,7 @@ class Trial:
             recording.success,
             recording.interrupted,
             float(pushed.time_s.iloc[-1] - pushed.time_s.iloc[0]) if recording.success else math.nan,
-            metrics.mean_absolute_error(nodes_um, pushed[["object_x_um", "object_y_um"]].to_numpy()),
+            metrics.mean_absolute_error(nodes_um, table[["object_x_um", "object_y_um"]].to_numpy()),
             metrics.spin_fraction(pushed["mode"].str.startswith("spin").to_numpy()),
             table,
         )
@@ -112,9 +113,8 @@ def draw_trajectories(path: Path, nodes_um: np.ndarray, trials: list[Trial]) -> 
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(trials), 2, squeeze=False, sharex=True, sharey=True)
     for row, trial in zip(axes, trials, strict=True):
-        pushed = pushing(trial.table)
         for ax, body, colour in zip(row, ("object", "robot"), ("tab:green", "tab:blue"), strict=True):
-            track = pushed[[f"{body}_x_um", f"{body}_y_um"]].to_numpy()
+            track = trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy()
             closest = metrics.closest_points(nodes_um, track)
             ax.plot(*track.T, color="0.75", lw=1, zorder=1, label="recorded")
             ax.plot(

@@ -82,7 +82,7 @@ def test_shapes_and_frozen():
 def test_off_and_still():
     assert not RotatingField.off().at(np.linspace(0, 1, 9)).any()
     held = RotatingField(0.0, PUSH_RAD, 0.0)
-    np.testing.assert_array_equal(held.at([0.0, 3.0]), [[0, 0, 1], [0, 0, 1]])
+    np.testing.assert_allclose(held.at([0.0, 3.0]), [[0, 0, 1], [0, 0, 1]], atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["alpha_rad", "gamma_rad", "frequency_hz", "amplitude"])

@@ -70,15 +70,14 @@ class Corridor:
 
     def act(self, observation: Observation) -> RotatingField:
         robot, cargo = observation.robot_um, observation.object_um
-        if self.mode != "approach":
-            while math.dist(self.nodes_um[self.goal_index], cargo) <= self.threshold_um:
-                if self.goal_index == len(self.nodes_um) - 1:
-                    self.done, self.mode = True, "done"
-                    return RotatingField.off()
-                self.goal_index += 1
+        while math.dist(self.nodes_um[self.goal_index], cargo) <= self.threshold_um:
+            if self.goal_index == len(self.nodes_um) - 1:
+                self.done, self.mode = True, "done"
+                return RotatingField.off()
+            self.goal_index += 1
         goal = self.nodes_um[self.goal_index]
         if self.mode == "approach":
-            behind = approach_point(cargo, self._first_far_goal(cargo), self.approach_um)
+            behind = approach_point(cargo, goal, self.approach_um)
             if math.dist(behind, robot) > self.threshold_um:
                 self._alpha, _ = heading_round(robot, behind, cargo, self.approach_um)
                 return self._field(PUSH_RAD)
@@ -96,13 +95,6 @@ class Corridor:
         self.mode = "push"
         self._alpha = math.atan2(goal[1] - robot[1], goal[0] - robot[0])
         return self._field(PUSH_RAD)
-
-    def _first_far_goal(self, cargo: np.ndarray) -> np.ndarray:
-        """The first node from here on that the cargo has not reached: the one it will be pushed to."""
-        for node in self.nodes_um[self.goal_index :]:
-            if math.dist(node, cargo) > self.threshold_um:
-                return node
-        return self.nodes_um[-1]
 
     def _field(self, gamma: float) -> RotatingField:
         return RotatingField(self._alpha, gamma, self.frequency_hz)

@@ -3,11 +3,12 @@
 Fixman's midpoint scheme (J. Chem. Phys. 69 (1978) 1527): half a step with the mobility at the start, the whole step with
 the mobility at the middle and the *same* random force √(2kT/dt) L w, R = L Lᵀ at the start. That yields displacements of
 covariance 2kT R⁻¹ dt and the drift kT ∇·R⁻¹ with no derivative of R. The normal and tangential springs enter as the
-linearised implicit midpoint, which keeps a harmonic well's Boltzmann variance at any step. The free midpoint also keeps
-a spinning robot from spiralling outward, which explicit Euler does.
+linearised implicit midpoint, which keeps a harmonic well's Boltzmann variance at any step. The midpoint also keeps a
+spinning robot from spiralling outward, which explicit Euler does.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,13 +17,233 @@ from microtwin.physics import cholesky, contact, magnetics
 from microtwin.physics.flow import carry
 from microtwin.physics.resistance import fill_resistance
 
-# columns of the bodies' parameters
+# columns of Setup.bodies
 RADIUS, WEIGHT, RANGE, MOMENT, FRICTION, LIFT = range(6)
-# of the liquid's
-VISCOSITY, KT, HAMAKER, PAIR_FRICTION, MAX_STEP = range(5)
-MOTOR = 1e5  # stiffness of a locked rotation, in 8πηa³: the torque follows to 1e-5
+# entries of Setup.liquid
+VISCOSITY, KT, HAMAKER, PAIR_FRICTION = range(4)
+MOTOR = 1e5  # stiffness of a locked rotation, in ηa³: the torque follows to 1e-4 of the drag
 HALVINGS = 14
 KEEP_GAP = 0.4  # a step that shrinks a gap below this fraction is halved
+_OWN_ALGEBRA = 60  # rows up to which the hand-written solver beats LAPACK
+
+
+class Setup(NamedTuple):
+    """What stays the same from step to step."""
+
+    bodies: np.ndarray  # (6, N)
+    liquid: np.ndarray  # (4,)
+    flow: np.ndarray  # Flow.parameters()
+    walls: np.ndarray  # lubrication.wall_table()
+    index: np.ndarray  # (N, N) which of the pairs' tables
+    pairs: np.ndarray  # lubrication.pair_tables()
+
+
+class State(NamedTuple):
+    """What a step changes, in place."""
+
+    positions: np.ndarray  # (N, 3) µm
+    turns: np.ndarray  # (N, 4) unit quaternions
+    clock: np.ndarray  # (2,) time, s, and phase of the field, rad
+    motion: np.ndarray  # (N, 6) mean velocities over the last call, µm/s and rad/s
+    spins: np.ndarray  # (N, 3) angular velocities of the last inner step, rad/s
+    drag: np.ndarray  # (N,) last torque per angular velocity of each robot, pN·µm·s
+    torques: np.ndarray  # (N, 3) last magnetic torque, pN·µm
+    springs: np.ndarray  # (N, N + 1, 3) tangential springs, µm; empty without friction
+    sliding: np.ndarray  # (N, N + 1) whether the contact slides; empty without friction
+
+
+class Drive(NamedTuple):
+    """The field as the robots feel it during one call. Made inside it: every array handed over costs 0.1 µs."""
+
+    quadratures: np.ndarray  # (N, 2, 3) mT
+    rate: float  # rad/s
+    resolved: bool
+    axes: np.ndarray  # (N, 3) unit normals of the ellipses
+    forward: np.ndarray  # (N,) greatest torque of the forward-turning part, pN·µm; 0 for what is no robot
+    backward: np.ndarray  # (N,) the same of the backward-turning part
+
+
+class Scratch(NamedTuple):
+    """Room to work in."""
+
+    resist: np.ndarray  # (6N, 6N)
+    matrix: np.ndarray  # (6N, 6N)
+    fixed: np.ndarray  # (6N,) forces that do not depend on velocity
+    noise: np.ndarray  # (6N,) random force × √dt
+    force: np.ndarray  # (6N,)
+    ambient: np.ndarray  # (6N,)
+    velocity: np.ndarray  # (6N,)
+    middle: np.ndarray  # (N, 3)
+    after: np.ndarray  # (N, 3)
+    response: np.ndarray  # (3N, 6N) velocities per unit torque on each robot; resolved only
+
+
+@njit(cache=True)
+def _drive(bodies, quadratures, rate, resolved):
+    n = bodies.shape[1]
+    axes, forward, backward = np.zeros((n, 3)), np.zeros(n), np.zeros(n)
+    for i in range(n):
+        if bodies[MOMENT, i] > 0.0:
+            b_forward, b_backward = magnetics.ellipse(quadratures[i, 0], quadratures[i, 1], axes[i])
+            forward[i] = bodies[MOMENT, i] * b_forward
+            backward[i] = bodies[MOMENT, i] * b_backward
+    return Drive(quadratures, rate, resolved, axes, forward, backward)
+
+
+@njit(cache=True)
+def _scratch(n, resolved):
+    m = 6 * n
+    return Scratch(
+        np.empty((m, m)), np.empty((m, m)), np.empty(m), np.zeros(m), np.empty(m), np.zeros(m), np.empty(m),
+        np.empty((n, 3)), np.empty((n, 3)), np.empty((3 * n if resolved else 0, m)),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _factor(matrix):
+    if matrix.shape[0] <= _OWN_ALGEBRA:
+        return cholesky.factor(matrix)
+    matrix[:] = np.linalg.cholesky(matrix)
+    return True
+
+
+@njit(cache=True)
+def _resist(setup, positions, room):
+    return fill_resistance(
+        positions, setup.bodies[RADIUS], setup.liquid[VISCOSITY], setup.walls, setup.index, setup.pairs, room.matrix, room.resist
+    )
+
+
+@njit(cache=True)
+def _begin(setup, state, room, normals):
+    """Forces at the start of a step: weight, lift, surfaces; and the random force. Returns the close surfaces."""
+    n = setup.bodies.shape[1]
+    touching = contact.close_surfaces(state.positions, setup.bodies[RADIUS], setup.bodies[RANGE], setup.liquid[HAMAKER])
+    room.fixed[:] = 0.0
+    for i in range(n):
+        room.fixed[3 * i + 2] = -setup.bodies[WEIGHT, i]
+        if setup.bodies[LIFT, i] > 0.0:
+            rolling = state.spins[i, 0] ** 2 + state.spins[i, 1] ** 2
+            room.fixed[3 * i + 2] += setup.bodies[LIFT, i] * rolling / (state.positions[i, 2] - setup.bodies[RADIUS, i]) ** 3
+    contact.push_apart(touching, n, room.fixed)
+    if setup.liquid[KT] > 0.0:
+        room.matrix[:] = room.resist
+        _factor(room.matrix)
+        m = 6 * n
+        for i in range(m):
+            t = 0.0
+            for k in range(i + 1):
+                t += room.matrix[i, k] * normals[k]
+            room.noise[i] = math.sqrt(2.0 * setup.liquid[KT]) * t
+    return touching
+
+
+@njit(cache=True)
+def _spin(state, drive, i):
+    """Mean angular velocity the field gives robot i at its present drag."""
+    return magnetics.mean_rate(drive.rate, drive.forward[i] / state.drag[i], drive.backward[i] / state.drag[i])
+
+
+@njit(cache=True)
+def _solve(setup, state, drive, room, touching, step, stage):
+    """Velocities of stage 0 (start) or 1 (middle); room.matrix is left factored."""
+    n = setup.bodies.shape[1]
+    m = 6 * n
+    viscosity = setup.liquid[VISCOSITY]
+    shake = 1.0 / math.sqrt(step)
+    for i in range(m):
+        room.force[i] = room.fixed[i] + shake * room.noise[i]
+    if setup.flow[0] > 0.0:
+        where = state.positions if stage == 0 else room.middle
+        time = state.clock[0] + 0.5 * stage * step
+        carry(setup.flow, time, where, setup.bodies[RADIUS], viscosity, setup.walls, room.ambient, room.force)
+        for i in range(m):
+            t = 0.0
+            for k in range(m):
+                t += room.resist[i, k] * room.ambient[k]
+            room.force[i] += t
+    room.matrix[:] = room.resist
+    contact.stiffen(touching, n, 0.5 * step, room.matrix)
+    if state.springs.size > 0:
+        contact.drag_back(
+            touching, n, setup.bodies[RADIUS], setup.bodies[FRICTION], setup.liquid[PAIR_FRICTION], state.springs, state.sliding,
+            0.5 * step, room.matrix, room.force,
+        )  # fmt: skip
+    for i in range(n):
+        if drive.forward[i] > 0.0:
+            o = 3 * (n + i)
+            if not drive.resolved:  # a motor stiff enough to hold the rotation, whose torque can be read back
+                motor = MOTOR * viscosity * setup.bodies[RADIUS, i] ** 3
+                spin = _spin(state, drive, i)
+                for k in range(3):
+                    room.matrix[o + k, o + k] += motor
+                    room.force[o + k] += motor * spin * drive.axes[i, k]
+            elif stage == 0:
+                for k in range(3):
+                    room.force[o + k] += state.torques[i, k]
+    if not _factor(room.matrix):
+        return False
+    room.velocity[:] = room.force
+    cholesky.solve(room.matrix, room.velocity)
+    return True
+
+
+@njit(cache=True)
+def _read_motors(setup, state, drive, room):
+    """Torques the motors needed, and from them the drag that decides who follows the field."""
+    n = setup.bodies.shape[1]
+    for i in range(n):
+        if drive.forward[i] > 0.0:
+            scale = setup.liquid[VISCOSITY] * setup.bodies[RADIUS, i] ** 3
+            spin = _spin(state, drive, i)
+            along = 0.0
+            for k in range(3):
+                torque = MOTOR * scale * (spin * drive.axes[i, k] - room.velocity[3 * (n + i) + k])
+                state.torques[i, k] = torque
+                along += torque * drive.axes[i, k]
+            if spin > 0.0:
+                state.drag[i] = max(along / spin, 1e-3 * scale)
+
+
+@njit(cache=True)
+def _turn_moments(setup, state, drive, room, step):
+    """Follow every moment through the step and add what its mean torque does to all velocities."""
+    n = setup.bodies.shape[1]
+    block = np.empty((3, 3))
+    free = np.empty(3)
+    for i in range(n):
+        if drive.forward[i] > 0.0:
+            for k in range(3):
+                row = room.response[3 * i + k]
+                row[:] = 0.0
+                row[3 * (n + i) + k] = 1.0
+                cholesky.solve(room.matrix, row)
+    for i in range(n):
+        if drive.forward[i] > 0.0:
+            o = 3 * (n + i)
+            for a in range(3):
+                free[a] = room.velocity[o + a]
+                for k in range(3):
+                    block[a, k] = room.response[3 * i + k, o + a]
+                    for j in range(n):
+                        if j != i and drive.forward[j] > 0.0:
+                            free[a] += room.response[3 * j + k, o + a] * state.torques[j, k]
+            magnetics.follow(
+                state.turns[i], setup.bodies[MOMENT, i], drive.quadratures[i, 0], drive.quadratures[i, 1],
+                state.clock[1], drive.rate, step, free, block, state.torques[i],
+            )  # fmt: skip
+    for i in range(n):
+        if drive.forward[i] > 0.0:
+            for k in range(3):
+                for p in range(6 * n):
+                    room.velocity[p] += state.torques[i, k] * room.response[3 * i + k, p]
+
+
+@njit(cache=True)
+def _move(positions, velocity, step, out):
+    for i in range(positions.shape[0]):
+        for k in range(3):
+            out[i, k] = positions[i, k] + step * velocity[3 * i + k]
 
 
 @njit(cache=True)
@@ -43,213 +264,75 @@ def _gaps_hold(old, new, radii):
 
 
 @njit(cache=True)
-def _move(positions, velocity, step, out):
-    for i in range(positions.shape[0]):
-        for k in range(3):
-            out[i, k] = positions[i, k] + step * velocity[3 * i + k]
+def _try(setup, state, drive, room, touching, step):
+    """Both stages of one step; True when the new positions in room.after keep every gap."""
+    for stage in range(2):
+        if stage == 1 and not _resist(setup, room.middle, room):
+            return False
+        if not _solve(setup, state, drive, room, touching, step, stage):
+            return False
+        if not drive.resolved:
+            _read_motors(setup, state, drive, room)
+        elif stage == 1:
+            _turn_moments(setup, state, drive, room, step)
+        if state.springs.size > 0:
+            contact.stretch(
+                touching, setup.bodies.shape[1], setup.bodies[RADIUS], setup.bodies[FRICTION], setup.liquid[PAIR_FRICTION], room.velocity,
+                step, state.springs, state.sliding, stage == 1,
+            )  # fmt: skip
+        if stage == 0:
+            _move(state.positions, room.velocity, 0.5 * step, room.middle)
+            if not _gaps_hold(state.positions, room.middle, setup.bodies[RADIUS]):
+                return False
+    _move(state.positions, room.velocity, step, room.after)
+    return _gaps_hold(state.positions, room.after, setup.bodies[RADIUS])
 
 
 @njit(cache=True)
-def _lock(i, n, target, axis, motor, matrix, force):
-    o = 3 * (n + i)
-    for k in range(3):
-        matrix[o + k, o + k] += motor
-        force[o + k] += motor * target * axis[k]
+def advance(duration, total, normals, setup, state, quadratures, rate, resolved):
+    """Advance the world by ``duration`` seconds, the last part of a call's ``total``, in place.
 
-
-@njit(cache=True)
-def advance(duration, positions, turns, clock, bodies, liquid, quadratures, rate, resolved, rng, walls, index, pairs,
-            flow, drag, torques, springs, sliding, velocities):  # fmt: skip
-    """Advance the world by ``duration`` seconds; the arrays are updated in place.
-
-    Args:
-        positions: (N, 3) µm. turns: (N, 4) unit quaternions. clock: (2,) time (s) and phase of the field (rad).
-        bodies: (N, 6) and liquid: (5,), by the column names above. quadratures: (N, 2, 3) field seen by each body, mT.
-        rate: angular frequency of the field, rad/s. resolved: follow the moment, or use its mean torque.
-        rng: a Generator; Brownian motion is off when liquid[KT] is 0. walls, index, pairs: the lubrication tables.
-        flow: :meth:`Flow.parameters`. drag: (N,) last torque per angular velocity of each robot, pN·µm·s.
-        torques: (N, 3) last magnetic torque, pN·µm. springs: (N, N + 1, 3), sliding: (N, N + 1) friction's memory,
-        empty without friction. velocities: (N, 6) out, mean over the call, µm/s and rad/s.
+    ``normals`` (steps, 6N) holds one row of standard normal numbers for each inner step; ``quadratures`` (N, 2, 3) is the
+    field seen by each body (mT), turning at ``rate`` (rad/s).
 
     Returns:
-        False when no step, however short, keeps the bodies apart.
+        The time left, s: zero, or what remains where halved steps used the normals up; −1 when no step, however short,
+        keeps the bodies apart.
     """
-    n = positions.shape[0]
-    m = 6 * n
-    radii = bodies[:, RADIUS].copy()
-    ranges = bodies[:, RANGE].copy()
-    friction = bodies[:, FRICTION].copy()
-    viscosity, kt = liquid[VISCOSITY], liquid[KT]
-    rubs = springs.size > 0
-    resist = np.empty((m, m))
-    matrix = np.empty((m, m))
-    force = np.empty(m)
-    fixed = np.empty(m)
-    noise = np.zeros(m)
-    normals = np.zeros(m)
-    ambient = np.zeros(m)
-    velocity = np.empty(m)
-    middle = np.empty((n, 3))
-    after = np.empty((n, 3))
-    start = positions.copy()
-    turned = np.zeros(m // 2)
-    spins = velocities[:, 3:].copy()
-    axes = np.zeros((n, 3))
-    caps = np.zeros(n)  # greatest torques, pN·µm, of the field's forward and backward parts
-    backs = np.zeros(n)
-    for i in range(n):
-        if bodies[i, MOMENT] > 0.0:
-            forward, backward = magnetics.ellipse(quadratures[i, 0], quadratures[i, 1], axes[i])
-            caps[i] = bodies[i, MOMENT] * forward
-            backs[i] = bodies[i, MOMENT] * backward
-    old_turns = turns.copy()
-    old_sliding = sliding.copy()
-    old_springs = springs.copy()
-    response = np.empty((3 * n if resolved else 1, m))
-    block = np.empty((3, 3))
-    free = np.empty(3)
-    base = duration / math.ceil(duration / liquid[MAX_STEP] - 1e-9)
+    n = setup.bodies.shape[1]
+    drive = _drive(setup.bodies, quadratures, rate, resolved)
+    room = _scratch(n, resolved)
+    if duration == total:
+        state.motion[:] = 0.0
+    longest = duration / len(normals)
     remaining = duration
-    while remaining > 1e-9 * duration:
-        step = min(base, remaining)
-        if not fill_resistance(positions, radii, viscosity, walls, index, pairs, matrix, resist):
-            return False
-        touching = contact.close_surfaces(positions, radii, ranges, liquid[HAMAKER])
-        fixed[:] = 0.0
-        for i in range(n):
-            gap = positions[i, 2] - radii[i]
-            fixed[3 * i + 2] = bodies[i, LIFT] * (spins[i, 0] ** 2 + spins[i, 1] ** 2) / gap**3 - bodies[i, WEIGHT]
-        contact.push_apart(touching, n, fixed)
-        if kt > 0.0:
-            matrix[:] = resist
-            if m <= 24:
-                if not cholesky.factor(matrix):
-                    return False
-            else:
-                matrix[:] = np.linalg.cholesky(resist)
-            for i in range(m):
-                normals[i] = rng.standard_normal()
-            for i in range(m):
-                t = 0.0
-                for k in range(i + 1):
-                    t += matrix[i, k] * normals[k]
-                noise[i] = math.sqrt(2.0 * kt) * t
-        accepted = False
-        for attempt in range(HALVINGS):
-            if attempt > 0:
-                step *= 0.5
-                turns[:] = old_turns
-                if rubs:
-                    sliding[:] = old_sliding
-                    springs[:] = old_springs
-                if not fill_resistance(positions, radii, viscosity, walls, index, pairs, matrix, resist):
-                    return False
-            else:
-                old_turns[:] = turns
-                if rubs:
-                    old_sliding[:] = sliding
-                    old_springs[:] = springs
-            shake = 1.0 / math.sqrt(step)
-            for stage in range(2):
-                where = positions if stage == 0 else middle
-                if stage == 1:
-                    if not fill_resistance(middle, radii, viscosity, walls, index, pairs, matrix, resist):
-                        break
-                for i in range(m):
-                    force[i] = fixed[i] + shake * noise[i]
-                if flow[0] > 0.0:
-                    carry(flow, clock[0] + 0.5 * stage * step, where, radii, viscosity, walls, ambient, force)
-                    for i in range(m):
-                        t = 0.0
-                        for k in range(m):
-                            t += resist[i, k] * ambient[k]
-                        force[i] += t
-                matrix[:] = resist
-                contact.stiffen(touching, n, 0.5 * step, matrix)
-                if rubs:
-                    contact.drag_back(touching, n, radii, friction, liquid[PAIR_FRICTION], springs, sliding,
-                                      0.5 * step, matrix, force)  # fmt: skip
-                for i in range(n):
-                    if caps[i] > 0.0:
-                        if not resolved:
-                            spin = magnetics.mean_rate(rate, caps[i] / drag[i], backs[i] / drag[i])
-                            _lock(i, n, spin, axes[i], MOTOR * viscosity * radii[i] ** 3, matrix, force)
-                        elif stage == 0:
-                            for k in range(3):
-                                force[3 * (n + i) + k] += torques[i, k]
-                if m <= 60:
-                    if not cholesky.factor(matrix):
-                        return False
-                    velocity[:] = force
-                    cholesky.solve(matrix, velocity)
-                else:
-                    velocity[:] = np.linalg.solve(matrix, force)
-                if not resolved:
-                    for i in range(n):
-                        if caps[i] > 0.0:
-                            motor = MOTOR * viscosity * radii[i] ** 3
-                            spin = magnetics.mean_rate(rate, caps[i] / drag[i], backs[i] / drag[i])
-                            along = 0.0
-                            for k in range(3):
-                                torques[i, k] = motor * (spin * axes[i, k] - velocity[3 * (n + i) + k])
-                                along += torques[i, k] * axes[i, k]
-                            if spin > 0.0:
-                                drag[i] = max(along / spin, 1e-3 * viscosity * radii[i] ** 3)
-                elif stage == 1:
-                    for i in range(n):
-                        if caps[i] > 0.0:
-                            for k in range(3):
-                                row = response[3 * i + k]
-                                row[:] = 0.0
-                                row[3 * (n + i) + k] = 1.0
-                                if m <= 60:
-                                    cholesky.solve(matrix, row)
-                                else:
-                                    row[:] = np.linalg.solve(matrix, row)
-                    for i in range(n):
-                        if caps[i] > 0.0:
-                            o = 3 * (n + i)
-                            for a in range(3):
-                                free[a] = velocity[o + a]
-                                for k in range(3):
-                                    block[a, k] = response[3 * i + k, o + a]
-                                    for j in range(n):
-                                        if j != i and caps[j] > 0.0:
-                                            free[a] += response[3 * j + k, o + a] * torques[j, k]
-                            magnetics.follow(turns[i], bodies[i, MOMENT], quadratures[i, 0], quadratures[i, 1],
-                                             clock[1], rate, step, free, block, torques[i])  # fmt: skip
-                    for i in range(n):
-                        if caps[i] > 0.0:
-                            for k in range(3):
-                                for p in range(m):
-                                    velocity[p] += torques[i, k] * response[3 * i + k, p]
-                if rubs:
-                    contact.stretch(touching, n, radii, friction, liquid[PAIR_FRICTION], velocity, step, springs,
-                                    sliding, stage == 1)  # fmt: skip
-                if stage == 0:
-                    _move(positions, velocity, 0.5 * step, middle)
-                    if not _gaps_hold(positions, middle, radii):
-                        break
-                else:
-                    _move(positions, velocity, step, after)
-                    accepted = _gaps_hold(positions, after, radii)
-            if accepted:
-                break
-        if not accepted:
-            return False
-        positions[:] = after
+    for row in normals:
+        step = min(longest, remaining)
+        if not _resist(setup, state.positions, room):
+            return -1.0
+        touching = _begin(setup, state, room, row)
+        turns, sliding, springs = state.turns.copy(), state.sliding.copy(), state.springs.copy()
+        tries = 1
+        while not _try(setup, state, drive, room, touching, step):
+            if tries == HALVINGS or not _resist(setup, state.positions, room):
+                return -1.0
+            tries += 1
+            step *= 0.5
+            state.turns[:] = turns
+            state.sliding[:] = sliding
+            state.springs[:] = springs
+        state.positions[:] = room.after
         for i in range(n):
             o = 3 * (n + i)
-            if not (resolved and caps[i] > 0.0):
-                magnetics.turn(turns[i], velocity[o], velocity[o + 1], velocity[o + 2], step)
             for k in range(3):
-                spins[i, k] = velocity[o + k]
-                turned[3 * i + k] += step * velocity[o + k]
-        clock[0] += step
-        clock[1] = (clock[1] + rate * step) % (2.0 * math.pi)
+                state.spins[i, k] = room.velocity[o + k]
+                state.motion[i, k] += step / total * room.velocity[3 * i + k]
+                state.motion[i, 3 + k] += step / total * room.velocity[o + k]
+            if not (resolved and drive.forward[i] > 0.0):
+                magnetics.turn(state.turns[i], state.spins[i, 0], state.spins[i, 1], state.spins[i, 2], step)
+        state.clock[0] += step
+        state.clock[1] = (state.clock[1] + rate * step) % (2.0 * math.pi)
         remaining -= step
-    for i in range(n):
-        for k in range(3):
-            velocities[i, k] = (positions[i, k] - start[i, k]) / duration
-            velocities[i, 3 + k] = turned[3 * i + k] / duration
-    return True
+        if remaining <= 1e-9 * total:
+            return 0.0
+    return remaining

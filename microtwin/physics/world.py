@@ -40,7 +40,7 @@ class Liquid:
 class World:
     """Bodies, liquid, coils and flow; :meth:`step` moves them through the field.
 
-    Attributes (arrays are live views, copy them to keep them):
+    Attributes (arrays are live views that the next step overwrites; copy them to keep them):
         positions_um: (N, 3) centres, glass at z = 0.
         turns: (N, 4) orientations as unit quaternions (w, x, y, z), body to world; a robot's cap points along its +z.
         velocities_um_s: (N, 3) mean velocities over the last step.
@@ -79,7 +79,7 @@ class World:
         self.coils = coils or lab_coils()
         self.flow = flow or Flow()
         self.fidelity: Fidelity = fidelity
-        self.positions_um, radii, viscosity = checked_spheres(
+        positions, radii, viscosity = checked_spheres(
             [b.position_um for b in self.bodies],
             np.array([b.radius_um for b in self.bodies]),
             self.liquid.viscosity_pa_s,
@@ -87,42 +87,61 @@ class World:
         )
         n = len(self.bodies)
         self.radii_um = radii
-        self._rng = np.random.default_rng(rng)
-        self._clock = np.zeros(2)
-        self._parameters = np.array(
+        parameters = np.array(
             [
                 [b.radius_um, b.weight_pn, b.range_um, b.moment_pn_um_per_mt, b.friction, b.lift_pn_um3_s2]
                 for b in self.bodies
             ]
+        ).T.copy()
+        rubs = self.liquid.pair_friction > 0 or (parameters[stepper.FRICTION] > 0).any()
+        index, pairs = pair_tables(radii)
+        self._max_step_s = max_step_s
+        self._setup = stepper.Setup(
+            bodies=parameters,
+            liquid=np.array([viscosity, self.liquid.kt_pn_um, self.liquid.hamaker_pn_um, self.liquid.pair_friction]),
+            flow=self.flow.parameters(),
+            walls=wall_table(),
+            index=index,
+            pairs=pairs,
         )
-        self._liquid = np.array(
-            [viscosity, self.liquid.kt_pn_um, self.liquid.hamaker_pn_um, self.liquid.pair_friction, max_step_s]
+        self._state = stepper.State(
+            positions=positions,
+            turns=np.tile([1.0, 0.0, 0.0, 0.0], (n, 1)),
+            clock=np.zeros(2),
+            motion=np.zeros((n, 6)),
+            spins=np.zeros((n, 3)),
+            drag=8.0 * math.pi * viscosity * radii**3,
+            torques=np.zeros((n, 3)),
+            springs=np.zeros((n, n + 1, 3) if rubs else (0, 0, 0)),
+            sliding=np.zeros((n, n + 1) if rubs else (0, 0), dtype=np.bool_),
         )
-        self._offsets = np.array([b.heading_offset_rad for b in self.bodies])
-        rubs = self.liquid.pair_friction > 0 or (self._parameters[:, stepper.FRICTION] > 0).any()
-        self._springs = np.zeros((n, n + 1, 3) if rubs else (0, 0, 0))
-        self._sliding = np.zeros((n, n + 1) if rubs else (0, 0), dtype=np.bool_)
-        self._drag = 8.0 * math.pi * viscosity * radii**3
-        self._walls = wall_table()
-        self._index, self._pairs = pair_tables(radii)
-        self._flow = self.flow.parameters()
-        self._motion = np.zeros((n, 6))
+        self._rng = np.random.default_rng(rng)
         self._field: RotatingField | None = None
         self._quadratures = np.zeros((n, 2, 3))
-        self.turns = np.tile([1.0, 0.0, 0.0, 0.0], (n, 1))
-        self.torques_pn_um = np.zeros((n, 3))
 
     @property
     def time_s(self) -> float:
-        return float(self._clock[0])
+        return float(self._state.clock[0])
+
+    @property
+    def positions_um(self) -> np.ndarray:
+        return self._state.positions
+
+    @property
+    def turns(self) -> np.ndarray:
+        return self._state.turns
 
     @property
     def velocities_um_s(self) -> np.ndarray:
-        return self._motion[:, :3]
+        return self._state.motion[:, :3]
 
     @property
     def spins_rad_s(self) -> np.ndarray:
-        return self._motion[:, 3:]
+        return self._state.motion[:, 3:]
+
+    @property
+    def torques_pn_um(self) -> np.ndarray:
+        return self._state.torques
 
     def rest_gap_um(self, body: int) -> float:
         """Gap at which a body's repulsion from the glass carries its weight."""
@@ -140,22 +159,24 @@ class World:
             raise InputError(f"step duration is {duration_s} s: give a positive time")
         if field is not self._field:
             self._see(field)
-        fine = stepper.advance(
-            float(duration_s), self.positions_um, self.turns, self._clock, self._parameters, self._liquid,
-            self._quadratures, 2 * math.pi * field.frequency_hz, self.fidelity == "resolved", self._rng, self._walls,
-            self._index, self._pairs, self._flow, self._drag, self.torques_pn_um, self._springs, self._sliding,
-            self._motion,
-        )  # fmt: skip
-        if not fine:
+        total = left = float(duration_s)
+        rate = 2 * math.pi * field.frequency_hz
+        while left > 0:
+            steps = math.ceil(left / self._max_step_s - 1e-9)
+            normals = self._rng.standard_normal((steps, 6 * len(self.bodies)))
+            left = stepper.advance(
+                left, total, normals, self._setup, self._state, self._quadratures, rate, self.fidelity == "resolved"
+            )
+        if left < 0:
             raise ArithmeticError(f"bodies collide at t = {self.time_s:.4f} s whatever the step: check their forces")
 
     def _see(self, field: RotatingField) -> None:
         """The field as each body sees it: the coils' ellipse, turned by the robot's own heading offset."""
-        c, s = self.coils.quadratures_mt(field)
-        for i, offset in enumerate(self._offsets):
-            cos, sin = math.cos(offset), math.sin(offset)
-            for k, v in enumerate((c, s)):
-                self._quadratures[i, k] = cos * v[0] - sin * v[1], sin * v[0] + cos * v[1], v[2]
+        pair = self.coils.quadratures_mt(field).tolist()
+        for i, body in enumerate(self.bodies):
+            if body.moment_pn_um_per_mt > 0:
+                cos, sin = math.cos(body.heading_offset_rad), math.sin(body.heading_offset_rad)
+                self._quadratures[i] = [[cos * x - sin * y, sin * x + cos * y, z] for x, y, z in pair]
         if field.amplitude == 0:
-            self.torques_pn_um[:] = 0.0
+            self._state.torques[:] = 0.0
         self._field = field

@@ -1,0 +1,124 @@
+"""Fig. 6 of the pushing paper: tracks of the object and of the robot at 12 Hz, three corridor widths and open loop.
+
+Usage: ``python experiments/fig6_trajectories.py [--quick] [--seed 0]``. One trial each, as in the paper: the first
+trials of the 12 Hz cells of ``fig5_corridor.py`` with the same seed, which shows how much trials differ.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.progress import Progress
+
+from microtwin import files, metrics, paths
+from microtwin.errors import InputError
+from microtwin.pushing import Push
+from microtwin.recording import Trial
+
+FREQUENCY_HZ = 12.0
+CELLS = {"w=5": 12, "w=10": 13, "w=15": 14, "open loop": 15}  # numbers of the cells in fig5_corridor.py
+PUBLISHED_UM = {"w=5": 1.27, "w=10": 2.39, "w=15": 4.98, "open loop": 5.29}
+BOUND = 0.3  # on the error's ratio; none for open loop, whose hand is fitted to it
+
+
+def simulate(setting: str, seed: int) -> Trial:
+    """The first trial of one cell."""
+    push = Push(
+        paths.circle(),
+        FREQUENCY_HZ,
+        width_um=float(setting[2:]) if setting[:2] == "w=" else 5.0,
+        controller="corridor" if setting[:2] == "w=" else "joystick",
+        trials=1,
+        seed=1000 * seed + CELLS[setting],
+    )
+    (trial,) = push.run()
+    if trial.interrupted:
+        raise KeyboardInterrupt
+    return trial
+
+
+def draw_track(ax, nodes_um: np.ndarray, track_um: np.ndarray, colour: str, body: str) -> None:
+    """All recorded positions, the desired nodes, the positions closest to them and the distances between."""
+    closest = metrics.closest_points(nodes_um, track_um)
+    gaps = np.stack([nodes_um, closest, np.full_like(closest, np.nan)], axis=1).reshape(-1, 2)
+    ax.plot(*track_um.T, color="0.75", lw=1.5, label="recorded")
+    ax.plot(*gaps.T, color="k", lw=1, ls=":", label="distance")
+    ax.plot(*nodes_um.T, "o", color="#cc3311", ms=3, label="desired")
+    ax.plot(*track_um[0], "s", mec="k", mfc="w", ms=6, zorder=3, label="start")
+    ax.plot(*closest.T, "o", color=colour, ms=3, label=f"{body}, closest to the nodes")
+    ax.text(0, 0, body, ha="center", va="center", color=colour, fontsize=14)
+    ax.set(aspect="equal", xlim=(-104, 104), ylim=(-112, 98))
+    ax.axis("off")
+
+
+def draw(path: Path, trials: dict[str, Trial]) -> None:
+    """A pair of panels for each trial, object left and robot right; two pairs a row."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = (len(trials) + 1) // 2
+    figure = Figure(figsize=(14, 3.7 * rows + 0.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    pairs = figure.subfigures(rows, 2, squeeze=False, wspace=0.03, hspace=0.03).ravel()
+    handles = {}
+    for pair, letter, (setting, trial) in zip(pairs, "abcd", trials.items(), strict=False):
+        name = setting.replace("w=", "corridor w = ") + " µm" * (setting[:2] == "w=")
+        time = f"{trial.completion_time_s:.0f} s" if trial.success else "not finished"
+        title = f"{letter})  {name}: {time}, error {trial.mae_um:.2f} µm (paper {PUBLISHED_UM[setting]:.2f} µm)"
+        pair.suptitle(title, fontsize=13)
+        for ax, body, colour in zip(pair.subplots(1, 2), ("object", "robot"), ("#228833", "#4477aa"), strict=True):
+            draw_track(ax, paths.circle(), trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy(), colour, body)
+            handles |= {label: line for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+            if body == "robot":
+                ax.plot([62, 102], [-108, -108], color="k", lw=3, solid_capstyle="butt")
+                ax.text(82, -104, "40 µm", ha="center", va="bottom")
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, frameon=False, markerscale=1.6)
+    with files.whole(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def main(quick: bool = False, out: Path = Path("runs/fig6_trajectories"), seed: int = 0) -> None:
+    """Tracks of the object and of the robot at 12 Hz, paper beside twin.
+
+    Args:
+        quick: the corridor of 5 µm and open loop only.
+        out: folder for trajectories.csv and trajectories.png.
+        seed: another seed, other trials.
+    """
+    folder = files.open_folder(out)
+    settings = [setting for setting in CELLS if not quick or setting in ("w=5", "open loop")]
+    trials: dict[str, Trial] = {}
+    with Progress(transient=True) as progress:
+        for setting in progress.track(settings, description="pushing"):
+            trials[setting] = simulate(setting, seed)
+    print(
+        f"paper beside twin, {FREQUENCY_HZ:g} Hz, one trial each, seed {seed} (the paper's errors are single runs too)"
+    )
+    rows = []
+    for setting, trial in trials.items():
+        ratio = trial.mae_um / PUBLISHED_UM[setting]
+        inside = abs(ratio - 1) <= BOUND if setting != "open loop" else None
+        rows.append(
+            {"setting": setting}
+            | trial.summary()
+            | {"published_mae_um": PUBLISHED_UM[setting], "ratio": ratio, "inside": inside}
+        )
+        verdict = "no bound" if inside is None else f"{'pass' if inside else 'MISS'}, bound {BOUND:.0%}"
+        print(
+            f"  {setting:10} {trial.completion_time_s:6.1f} s   error (µm): paper {PUBLISHED_UM[setting]:.2f}   "
+            f"twin {trial.mae_um:.2f}   ratio {ratio:.2f}   {verdict:15}   spinning {trial.spin_fraction:.0%}"
+        )
+    with files.whole(folder / "trajectories.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    draw(folder / "trajectories.png", trials)
+    print(f"wrote trajectories.csv and trajectories.png to {folder}")
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main)
+    except InputError as error:
+        print(f"fig6_trajectories: {error}", file=sys.stderr)
+        sys.exit(2)
