@@ -1,4 +1,4 @@
-"""How fast one world steps on one core, and what a step costs as bodies are added, with NumPy beside it in the same run.
+"""How fast one world steps on one core, and what a step costs as bodies are added; NumPy beside it in the same run.
 
 Usage: ``python benchmarks/stepping.py [--json FILE] [--quick] [--out DIR] [--seed 0]``. A control step is 1/24 s of
 simulated time in four inner steps, Brownian motion on, with a new heading of the field every time. The peer does the
@@ -56,23 +56,25 @@ def grid(bodies: int, fidelity: Any, seed: int) -> World:
     return World(placed, rng=seed, liquid=liquid, coils=lab_coils(), fidelity=fidelity)
 
 
-def seconds_per_call(call: Callable[[int], Any], calls: int, runs: int) -> float:
-    """Median over the runs of the wall time of a call."""
-    times = []
+def seconds_per_call(call: Callable[[int], Any], calls: int, runs: int) -> tuple[float, float]:
+    """Medians over the runs: the core's and the wall's seconds a call takes. They agree when nothing else runs."""
+    core, wall = [], []
     for _ in range(runs):
-        begun = time.perf_counter()
+        core_begun, wall_begun = time.process_time(), time.perf_counter()
         for k in range(calls):
             call(k)
-        times.append((time.perf_counter() - begun) / calls)
-    return statistics.median(times)
+        core.append((time.process_time() - core_begun) / calls)
+        wall.append((time.perf_counter() - wall_begun) / calls)
+    return statistics.median(core), statistics.median(wall)
 
 
-def rate(bodies: int, fidelity: str, seed: int) -> float:
-    """Control steps per second, compiled beforehand."""
+def rate(bodies: int, fidelity: str, seed: int) -> dict[str, float]:
+    """Control steps per second of the core and of the wall clock, compiled beforehand."""
     world = grid(bodies, fidelity, seed)
     world.step(FIELDS[0], 1 / FRAME_RATE_HZ)
     steps = 24 * (200 if bodies <= 2 else 20)
-    return 1 / seconds_per_call(lambda k: world.step(FIELDS[k % 24], 1 / FRAME_RATE_HZ), steps, RUNS)
+    core, wall = seconds_per_call(lambda k: world.step(FIELDS[k % 24], 1 / FRAME_RATE_HZ), steps, RUNS)
+    return {"per_core_s": 1 / core, "per_wall_s": 1 / wall}
 
 
 def numpy_step(positions: np.ndarray, radii: np.ndarray, load: np.ndarray, kt: float, rng: np.random.Generator) -> None:
@@ -86,16 +88,18 @@ def numpy_step(positions: np.ndarray, radii: np.ndarray, load: np.ndarray, kt: f
 
 
 def cost(bodies: int, seed: int, advance: Callable[[], None]) -> dict[str, float]:
-    """Milliseconds a control step takes in the library and in NumPy; from few inner steps where they are long."""
+    """Milliseconds of the core for a control step, library and NumPy; from few inner steps where they are long."""
     world = grid(bodies, "averaged", seed)
     start, rng = world.positions_um.copy(), np.random.default_rng(seed)
     load = np.zeros(6 * bodies)
     load[3 * bodies + 1] = 100.0  # torque that rolls the robot, pN·µm
     inner = 1 / (INNER_STEPS * FRAME_RATE_HZ)
     calls, runs = (max(1, 2000 // bodies**2), RUNS) if bodies <= 100 else (1, 1)
-    own = seconds_per_call(lambda k: world.step(FIELDS[k % 24], inner), calls, runs)
+    own, _ = seconds_per_call(lambda k: world.step(FIELDS[k % 24], inner), calls, runs)
     advance()
-    peer = seconds_per_call(lambda _: numpy_step(start, world.radii_um, load, world.liquid.kt_pn_um, rng), calls, runs)
+    peer, _ = seconds_per_call(
+        lambda _: numpy_step(start, world.radii_um, load, world.liquid.kt_pn_um, rng), calls, runs
+    )
     advance()
     return {"bodies": bodies, "library_ms": 1e3 * INNER_STEPS * own, "numpy_ms": 1e3 * INNER_STEPS * peer, "runs": runs}
 
@@ -161,15 +165,18 @@ def main(
     folder = files.open_folder(out)
     if json_file:
         files.open_folder(json_file.parent)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     machine = {"processor": processor(), "cores": os.cpu_count(), "threads": 1, "system": platform.platform()}
     print(f"{machine['processor']}, one thread; medians of {RUNS} runs, compiled beforehand; bounds in brackets")
+    print(f"load when begun {load:.1f} on {os.cpu_count()} cores; the core's own time counts, the wall clock beside it")
     rates = {f"{kind}_n{n}": rate(n, kind, seed) for kind in ("averaged", "resolved") for n in (2, 10)}
-    circle_s = seconds_per_call(
+    _, circle_s = seconds_per_call(
         lambda k: list(Push(paths.circle(), 12.0, 5.0, trials=1, seed=seed + k).run()), calls=1, runs=RUNS
     )
     memory_mb = peak_memory_mb()
     for name, value in rates.items():
-        print(f"  {name:12} {value:10,.0f} control steps/s" + "  (≥ 25,000)" * (name == "averaged_n2"))
+        bound = "  (≥ 25,000)" if name == "averaged_n2" else ""
+        print(f"  {name:12} {value['per_core_s']:10,.0f} control steps/s{bound}, wall {value['per_wall_s']:,.0f}")
     print(f"  12 Hz circle {circle_s:10.2f} s of wall time  (< 1)")
     print(f"  peak memory  {memory_mb or math.nan:10.0f} MB, before the large worlds  (< 400)")
     sizes = [n for n in BODIES if not quick or n <= 100]
@@ -177,7 +184,7 @@ def main(
         task = progress.add_task("adding bodies", total=2 * sum(n**3 + 1e5 for n in sizes))
         rows = [cost(n, seed, lambda n=n: progress.advance(task, n**3 + 1e5)) for n in sizes]
     table = pd.DataFrame(rows)
-    print("\na control step takes (ms)\n  bodies    microtwin   NumPy algebra   NumPy / microtwin")
+    print("\na control step takes (ms of the core)\n  bodies    microtwin   NumPy algebra   NumPy / microtwin")
     for row in rows:
         print("  {bodies:6,d} {library_ms:12.3f} {numpy_ms:15.3f}".format(**row), end="")
         print(f" {row['numpy_ms'] / row['library_ms']:15.1f} ×")
@@ -186,7 +193,12 @@ def main(
     draw(folder / "stepping.png", table, f"One world on one core of {machine['processor']}")
     print(f"wrote stepping.csv and stepping.png to {folder}")
     if json_file:
-        report = {"machine": machine, "versions": versions(), "runs": RUNS, "control_steps_per_s": rates}
+        report = {
+            "machine": machine | {"load_when_begun": load},
+            "versions": versions(),
+            "runs": RUNS,
+            "control_steps_per_s": rates,
+        }
         report |= {"circle_wall_s": circle_s, "peak_memory_mb": memory_mb, "cost": rows}
         with files.whole(json_file) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

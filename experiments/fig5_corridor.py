@@ -171,6 +171,8 @@ def main(
     """
     if processes < 1:
         raise InputError(f"processes is {processes}: give 1 or more")
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more")
     folder = files.open_folder(out)
     frequencies, trials = (FREQUENCIES_HZ[3:], 1) if quick else (FREQUENCIES_HZ, trials)
     csv, mark = folder / "corridor.csv", fingerprint(trials, seed, fidelity)
@@ -211,3 +213,6 @@ if __name__ == "__main__":
     except InputError as error:
         print(f"fig5_corridor: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("fig5_corridor: stopped; the same command goes on from the cells that finished", file=sys.stderr)
+        sys.exit(130)

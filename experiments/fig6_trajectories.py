@@ -87,6 +87,8 @@ def main(quick: bool = False, out: Path = Path("runs/fig6_trajectories"), seed: 
         out: folder for trajectories.csv and trajectories.png.
         seed: another seed, other trials.
     """
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more")
     folder = files.open_folder(out)
     settings = [setting for setting in CELLS if not quick or setting in ("w=5", "open loop")]
     trials: dict[str, Trial] = {}

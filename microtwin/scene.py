@@ -61,7 +61,8 @@ class PushScene:
         way = np.asarray(nodes_um[1], dtype=float) - start
         bearing = math.atan2(way[1], way[0]) + math.pi + self.start_bearing_rad + 0.15 * rng.standard_normal()
         bodies = [(robot, start + self.start_um * np.array([math.cos(bearing), math.sin(bearing)])), (cargo, start)]
-        bodies += [(cell(range_um=cargo.range_um), np.asarray(place)) for place in self.obstacles]
+        resting = replace(cell(range_um=cargo.range_um), anchored=True)
+        bodies += [(resting, np.asarray(place)) for place in self.obstacles]
         placed = [b.at(x, y, resting_gap(b, liquid)) for b, (x, y) in bodies]
         flow = self.flow
         if flow.kind == "still":

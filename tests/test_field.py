@@ -59,9 +59,7 @@ def test_chirality_seen_from_above(gamma, turn, heading):
 def test_a_push_rolls_along_the_heading(heading):
     """Rolling without slip with spin n over the glass moves along n × ẑ: that must be the heading."""
     field = RotatingField(heading, PUSH_RAD, 5.0)
-    np.testing.assert_allclose(
-        np.cross(field.axis, [0, 0, 1]), [math.cos(heading), math.sin(heading), 0.0], atol=1e-12
-    )
+    np.testing.assert_allclose(np.cross(field.axis, [0, 0, 1]), [math.cos(heading), math.sin(heading), 0.0], atol=1e-12)
 
 
 def test_a_push_along_x_passes_up_then_forward_then_down():

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from microtwin.control.approach import approach_point, heading_round
+from microtwin.control.approach import approach_point, heading_behind
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, SPIN_CCW_RAD, SPIN_CW_RAD, RotatingField
 from microtwin.rig import Observation
@@ -79,7 +79,7 @@ class Corridor:
         if self.mode == "approach":
             behind = approach_point(cargo, goal, self.approach_um)
             if math.dist(behind, robot) > self.threshold_um:
-                self._alpha, _ = heading_round(robot, behind, cargo, self.approach_um)
+                self._alpha = heading_behind(robot, behind, cargo)
                 return self._field(PUSH_RAD)
         offset = side_of(robot, goal, cargo)
         ahead = float((goal - robot) @ (cargo - robot))

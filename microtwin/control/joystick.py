@@ -12,7 +12,7 @@ from collections import deque
 
 import numpy as np
 
-from microtwin.control.approach import approach_point, heading_round
+from microtwin.control.approach import approach_point, heading_behind
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.rig import Observation
@@ -81,7 +81,7 @@ class Joystick:
             self.mode = "approach"
         if self.mode == "approach":
             behind = approach_point(cargo, aim, self.approach_um)
-            heading, _ = heading_round(robot, behind, cargo, self.approach_um)
+            heading = heading_behind(robot, behind, cargo)
             if math.dist(behind, robot) <= self.threshold_um:
                 self.mode = "push"
         if self.mode == "push":

@@ -159,24 +159,28 @@ def stretch(contacts, n, radii, friction, pair_friction, velocity, step, springs
         cap = friction_cap(row, n, friction, pair_friction) / TANGENT_STIFFNESS_PN_PER_UM
         size = _slide(row, n, radii, jacobian, index)
         normal = 0.0
+        onward = 0.0
         for a in range(3):
             trial[a] = springs[i, j, a]
             for p in range(size):
-                trial[a] += step * jacobian[a, p] * velocity[index[p]]
+                slip = jacobian[a, p] * velocity[index[p]]
+                trial[a] += step * slip
+                onward += slip * springs[i, j, a]
             normal += trial[a] * row[DX + a]
         length = 0.0
         for a in range(3):  # the contact plane has turned
             trial[a] -= normal * row[DX + a]
             length += trial[a] ** 2
         length = math.sqrt(length)
-        slides = length > cap
+        caught = sliding[i, j] and onward < 0.0  # the full cap would push the surfaces back: they stick
+        slides = length > cap and not caught
         if slides != sliding[i, j]:
             changed += 1
             sliding[i, j] = slides
         if slides:
             for a in range(3):
                 springs[i, j, a] = trial[a] * (cap / length)
-        elif commit:
+        elif commit and not caught:
             for a in range(3):
                 springs[i, j, a] = trial[a]
     return changed

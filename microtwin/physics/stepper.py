@@ -18,10 +18,10 @@ from microtwin.physics.flow import carry
 from microtwin.physics.resistance import fill_resistance
 
 # columns of Setup.bodies
-RADIUS, WEIGHT, RANGE, MOMENT, FRICTION, LIFT = range(6)
+RADIUS, WEIGHT, RANGE, MOMENT, FRICTION, LIFT, ANCHORED = range(7)
 # entries of Setup.liquid
 VISCOSITY, KT, HAMAKER, PAIR_FRICTION = range(4)
-MOTOR = 1e5  # stiffness of a locked rotation, in ηa³: the torque follows to 1e-4 of the drag
+MOTOR = 2.5e6  # drag that imposes a locked rotation, in ηa³: 1e5 times the sphere's own
 HALVINGS = 14
 KEEP_GAP = 0.4  # a step that shrinks a gap below this fraction is halved
 _OWN_ALGEBRA = 60  # rows up to which the hand-written solver beats LAPACK
@@ -30,7 +30,7 @@ _OWN_ALGEBRA = 60  # rows up to which the hand-written solver beats LAPACK
 class Setup(NamedTuple):
     """What stays the same from step to step."""
 
-    bodies: np.ndarray  # (6, N)
+    bodies: np.ndarray  # (7, N)
     liquid: np.ndarray  # (4,)
     flow: np.ndarray  # Flow.parameters()
     walls: np.ndarray  # lubrication.wall_table()
@@ -170,17 +170,18 @@ def _solve(setup, state, drive, room, touching, step, stage):
             0.5 * step, room.matrix, room.force,
         )  # fmt: skip
     for i in range(n):
-        if drive.forward[i] > 0.0:
+        if drive.forward[i] > 0.0 and not drive.resolved:  # a motor that imposes the rotation, its torque read back
             o = 3 * (n + i)
-            if not drive.resolved:  # a motor stiff enough to hold the rotation, whose torque can be read back
-                motor = MOTOR * viscosity * setup.bodies[RADIUS, i] ** 3
-                spin = _spin(state, drive, i)
-                for k in range(3):
-                    room.matrix[o + k, o + k] += motor
-                    room.force[o + k] += motor * spin * drive.axes[i, k]
-            elif stage == 0:
-                for k in range(3):
-                    room.force[o + k] += state.torques[i, k]
+            motor = MOTOR * viscosity * setup.bodies[RADIUS, i] ** 3
+            spin = _spin(state, drive, i)
+            for k in range(3):
+                room.matrix[o + k, o + k] += motor
+                room.force[o + k] += motor * spin * drive.axes[i, k]
+        if setup.bodies[ANCHORED, i] > 0.0:  # a drag so high that it neither moves nor turns
+            hold = MOTOR * viscosity * setup.bodies[RADIUS, i]
+            for k in range(3):
+                room.matrix[3 * i + k, 3 * i + k] += hold
+                room.matrix[3 * (n + i) + k, 3 * (n + i) + k] += hold * setup.bodies[RADIUS, i] ** 2
     if not _factor(room.matrix):
         return False
     room.velocity[:] = room.force
@@ -273,7 +274,11 @@ def _try(setup, state, drive, room, touching, step):
             return False
         if not drive.resolved:
             _read_motors(setup, state, drive, room)
-        elif stage == 1:
+        elif stage == 0:  # half a step with a copy of the orientations
+            turns = state.turns.copy()
+            _turn_moments(setup, state, drive, room, 0.5 * step)
+            state.turns[:] = turns
+        else:
             _turn_moments(setup, state, drive, room, step)
         if state.springs.size > 0:
             contact.stretch(

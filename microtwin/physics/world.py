@@ -36,6 +36,12 @@ class Liquid:
     hamaker_pn_um: float = HAMAKER_PN_UM
     pair_friction: float = 0.0
 
+    def __post_init__(self):
+        for name in ("kt_pn_um", "hamaker_pn_um", "pair_friction"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"liquid {name} is {value}: give zero or a positive number")
+
 
 class World:
     """Bodies, liquid, coils and flow; :meth:`step` moves them through the field.
@@ -89,7 +95,7 @@ class World:
         self.radii_um = radii
         parameters = np.array(
             [
-                [b.radius_um, b.weight_pn, b.range_um, b.moment_pn_um_per_mt, b.friction, b.lift_pn_um3_s2]
+                [b.radius_um, b.weight_pn, b.range_um, b.moment_pn_um_per_mt, b.friction, b.lift_pn_um3_s2, b.anchored]
                 for b in self.bodies
             ]
         ).T.copy()

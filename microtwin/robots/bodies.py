@@ -32,6 +32,7 @@ class Body:
         lift_pn_um3_s2: lift of a rolling body, lift·Ω²/gap³ (pN). Soft or charged surfaces lift what slides over them in
             proportion to speed squared, a thin soft layer as 1/gap³ (Skotheim & Mahadevan, Phys. Fluids 17 (2005)
             092101). The coefficient is fitted to the bend of the measured speeds; docs/decisions/0003.
+        anchored: grown onto the glass: it neither moves nor turns.
     """
 
     kind: str
@@ -43,8 +44,11 @@ class Body:
     friction: float = 0.0
     heading_offset_rad: float = 0.0
     lift_pn_um3_s2: float = 0.0
+    anchored: bool = False
 
     def __post_init__(self):
+        if len(self.position_um) != 3:
+            raise InputError(f"{self.kind} position is {self.position_um}: give x, y and z in µm")
         for name in ("radius_um", "range_um"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

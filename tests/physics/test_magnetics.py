@@ -1,4 +1,4 @@
-"""The mean rotation in a rotating field, against the phase equation itself; exact turns; the moment through the cycle."""
+"""The mean rotation in a rotating field, against the phase equation; exact turns; the moment through the cycle."""
 
 import math
 
@@ -15,7 +15,7 @@ def phase_equation(rate, forward, backward, turns=160, per_turn=240):
     """Mean dθ/dt of dθ/dt = a sin(ωt − θ) − b sin(ωt + θ), by fourth-order Runge–Kutta, for arrays of ω."""
     rate = np.asarray(rate, dtype=float)
     dt = 2 * np.pi / rate / per_turn
-    theta, half = np.full(rate.shape, -0.3), None
+    theta = half = np.full(rate.shape, -0.3)
 
     def slope(phase, theta):
         return forward * np.sin(phase - theta) - backward * np.sin(phase + theta)
@@ -41,36 +41,37 @@ def test_circular_field_is_adlers_equation(rate, limit):
 
 def test_the_phase_equation_gives_adler():
     """The oracle itself."""
-    rate = np.array([0.5, 0.99, 1.05, 1.3, 2.0, 4.0])
+    rate = np.array([0.5, 0.99, 1.05, 1.3, 2.0, 3.0])
     expected = np.where(rate < 1, rate, rate - np.sqrt(np.maximum(rate**2 - 1, 0)))
-    np.testing.assert_allclose(phase_equation(rate, 1.0, 0.0), expected, rtol=0.03)
+    np.testing.assert_allclose(phase_equation(rate, 1.0, 0.0, turns=600), expected, rtol=0.015)
 
 
-AXES = [(3.0, 13.0), (5.0, 13.0), (3.0, 5.0), (4.0, 4.5)]
+# semi-axes, and how far the second-order closed form is above the true limit: 3.4 % at 3 : 13
+AXES = [(3.0, 13.0, 0.04), (5.0, 13.0, 0.02), (3.0, 5.0, 0.01), (4.0, 4.5, 0.005)]
 
 
-@pytest.mark.parametrize(("b1", "b2"), AXES)
-def test_an_ellipse_lets_go_where_the_closed_form_says(b1, b2):
+@pytest.mark.parametrize(("b1", "b2", "tolerance"), AXES)
+def test_an_ellipse_lets_go_where_the_closed_form_says(b1, b2, tolerance):
     """The body locks below (√B₁ + √B₂)²/4 and slips above: judged by the integrated phase equation."""
     forward, backward = (b1 + b2) / 2, (b2 - b1) / 2
     limit = (math.sqrt(b1) + math.sqrt(b2)) ** 2 / 4
-    rate = limit * np.linspace(0.85, 1.15, 31)
-    turning = phase_equation(rate, forward, backward)
+    rate = limit * np.linspace(0.93, 1.03, 51)
+    turning = phase_equation(rate, forward, backward, turns=300)
     locked = np.abs(turning / rate - 1) < 1e-3
     assert locked[0] and not locked[-1]
     last = rate[locked].max()
-    assert last == pytest.approx(limit, rel=0.04)
-    own = np.array([mean_rate(w, forward, backward) == w for w in rate])
-    np.testing.assert_array_equal(own, rate <= limit * (1 + 1e-12))
+    assert last == pytest.approx(limit, rel=tolerance)
+    assert mean_rate(limit * 0.9999, forward, backward) == limit * 0.9999
+    assert mean_rate(limit * 1.0001, forward, backward) < limit
 
 
-@pytest.mark.parametrize(("b1", "b2"), AXES)
+@pytest.mark.parametrize(("b1", "b2"), [axes[:2] for axes in AXES])
 def test_an_ellipse_past_its_limit(b1, b2):
     forward, backward = (b1 + b2) / 2, (b2 - b1) / 2
     limit = (math.sqrt(b1) + math.sqrt(b2)) ** 2 / 4
-    rate = limit * np.array([1.2, 1.5, 2.0, 3.0])
+    rate = limit * np.array([1.1, 1.2, 1.5, 2.0, 3.0])
     found = [mean_rate(w, forward, backward) for w in rate]
-    np.testing.assert_allclose(found, phase_equation(rate, forward, backward), rtol=0.1)
+    np.testing.assert_allclose(found, phase_equation(rate, forward, backward, turns=400), rtol=0.025)
 
 
 @given(rate=st.floats(0.1, 500.0), b1=st.floats(0.0, 100.0), b2=st.floats(0.0, 100.0))
@@ -114,9 +115,9 @@ component = st.floats(-40, 40)
 @given(w=st.tuples(component, component, component), start=st.tuples(component, component, component))
 def test_a_turn_is_exact_at_any_size(w, start):
     q = np.array([1.0, 0, 0, 0])
-    turn(q, *start, 0.1)
+    turn(q, start[0], start[1], start[2], 0.1)
     before = matrix(q)
-    turn(q, *w, 0.1)
+    turn(q, w[0], w[1], w[2], 0.1)
     np.testing.assert_allclose(matrix(q), rodrigues(0.1 * np.array(w)) @ before, atol=1e-12)
     assert np.linalg.norm(q) == pytest.approx(1.0, abs=1e-14)
 

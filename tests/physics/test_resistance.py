@@ -100,9 +100,10 @@ def test_near_contact_forms(eps):
 def test_far_from_the_glass_only_the_stresslet_is_added(height, order):
     """The exact drag differs from wall-RPY by O(1/H⁴)."""
     position = [[0, 0, A * height]]
-    gap = np.linalg.inv(resistance(position, A)) / wall_mobility(position, A).diagonal().max() - wall_mobility(
-        position, A
-    ) / wall_mobility(position, A).diagonal().max()
+    gap = (
+        np.linalg.inv(resistance(position, A)) / wall_mobility(position, A).diagonal().max()
+        - wall_mobility(position, A) / wall_mobility(position, A).diagonal().max()
+    )
     assert np.abs(gap).max() < height**-order
 
 

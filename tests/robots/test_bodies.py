@@ -1,6 +1,7 @@
 """Bodies: weights against the published numbers, copies, refusals."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -33,7 +34,9 @@ def test_at_places_the_lowest_point():
 
 
 def test_kinds_and_moments():
-    robot = janus_robot(4.0, moment_pn_um_per_mt=300, range_um=0.05, heading_offset_rad=0.1, friction=0.3, lift_pn_um3_s2=2)
+    robot = janus_robot(
+        4.0, moment_pn_um_per_mt=300, range_um=0.05, heading_offset_rad=0.1, friction=0.3, lift_pn_um3_s2=2
+    )
     assert (robot.kind, robot.radius_um, robot.range_um, robot.moment_pn_um_per_mt) == ("robot", 4.0, 0.05, 300)
     assert (robot.heading_offset_rad, robot.friction, robot.lift_pn_um3_s2) == (0.1, 0.3, 2)
     assert bead(range_um=0.04).kind == "bead" and bead(range_um=0.04).moment_pn_um_per_mt == 0
@@ -43,9 +46,9 @@ def test_kinds_and_moments():
 @pytest.mark.parametrize("name", ["radius_um", "range_um"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_lengths_must_be_positive(name, value):
-    fields = {"radius_um": 5.0, "range_um": 0.04} | {name: value}
+    good = Body("bead", (0, 0, 10), 5.0, 5.0, 0.04)
     with pytest.raises(InputError, match=name) as error:
-        Body("bead", (0, 0, 10), weight_pn=5.0, **fields)
+        replace(good, **{name: value})
     assert "\n" not in str(error.value)
 
 
@@ -53,7 +56,7 @@ def test_lengths_must_be_positive(name, value):
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
 def test_strengths_must_not_be_negative(name, value):
     with pytest.raises(InputError, match=name):
-        Body("robot", (0, 0, 10), 5.0, **({"weight_pn": 5.0, "range_um": 0.04} | {name: value}))
+        replace(Body("robot", (0, 0, 10), 5.0, 5.0, 0.04), **{name: value})
 
 
 def test_heading_offset_must_be_finite():

@@ -1,0 +1,169 @@
+"""The scripts that draw the papers' figures: they run, resume, and give the same numbers whatever they run beside."""
+
+import importlib.util
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from microtwin import paths
+from microtwin.errors import InputError
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+
+
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_cell")
+
+
+def is_a_picture(path: Path) -> bool:
+    """A PNG wide enough for a slide that is not one flat colour (which would compress to nothing)."""
+    data = path.read_bytes()
+    width, height = struct.unpack(">II", data[16:24])
+    return data.startswith(b"\x89PNG") and width > 1000 and height > 400 and len(data) > 20_000
+
+
+@pytest.fixture(scope="module")
+def corridor(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fig5")
+    fig5.main(quick=True, out=folder, seed=3, processes=1)
+    return folder
+
+
+def test_fig5_writes_its_cells_and_picture(corridor):
+    table = pd.read_csv(corridor / "corridor.csv")
+    assert sorted(path.name for path in corridor.iterdir()) == ["corridor.csv", "corridor.png"]
+    assert len(table) == len(table.drop_duplicates(["frequency_hz", "setting"])) == 8
+    assert table.success.all()
+    assert table.completion_time_s.between(10, 100).all()
+    assert table.mae_um.between(0.3, 15).all()
+    assert (table.spin_fraction[table.setting == "open loop"] == 0).all()
+    assert is_a_picture(corridor / "corridor.png")
+
+
+def test_fig5_resumes_and_keeps_its_cells(corridor, capsys, monkeypatch):
+    path = corridor / "corridor.csv"
+    before = path.read_bytes()
+    pd.read_csv(path).iloc[1:].to_csv(path, index=False)
+    simulated = []
+    simulate = fig5.simulate
+    monkeypatch.setattr(fig5, "simulate", lambda cell, **rest: simulated.append(cell) or simulate(cell, **rest))
+    fig5.main(quick=True, out=corridor, seed=3, processes=1)
+    assert "1 cells to run, 7 already there" in capsys.readouterr().out
+    assert simulated == [(12.0, "w=5")]
+    assert sorted(path.read_bytes().splitlines()) == sorted(before.splitlines())
+    path.write_bytes(before)
+
+
+def test_fig5_starts_again_with_other_settings(corridor, monkeypatch, capsys):
+    before = (corridor / "corridor.csv").read_bytes()
+    monkeypatch.setattr(fig5, "fingerprint", lambda *settings: "another")
+    monkeypatch.setattr(fig5, "simulate", lambda cell, **rest: [row(cell)])
+    fig5.main(quick=True, out=corridor, seed=3, processes=1)
+    assert "8 cells to run, 0 already there" in capsys.readouterr().out
+    assert set(pd.read_csv(corridor / "corridor.csv").settings) == {"another"}
+    (corridor / "corridor.csv").write_bytes(before)
+
+
+def row(cell):
+    made_up = {"trial": 0, "success": True, "completion_time_s": 30.0, "mae_um": 2.0, "spin_fraction": 0.0}
+    return {"frequency_hz": cell[0], "setting": cell[1]} | made_up
+
+
+def test_fig5_does_not_depend_on_the_number_of_processes(corridor, tmp_path):
+    command = [
+        sys.executable,
+        FOLDER / "fig5_corridor.py",
+        "--quick",
+        "--seed",
+        "3",
+        "--processes",
+        "2",
+        "--out",
+        tmp_path,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "paper beside twin" in done.stdout
+    assert (tmp_path / "corridor.csv").read_bytes() == (corridor / "corridor.csv").read_bytes()
+
+
+def misses(time, error):
+    return {
+        name
+        for name, passed, _ in fig5.checklist(fig5.FREQUENCIES_HZ, {fig5.TIME: time, fig5.ERROR: error})
+        if passed is False
+    }
+
+
+def test_fig5_checklist_tells_what_is_out_of_line():
+    frequencies = np.array(fig5.FREQUENCIES_HZ)[:, None, None]
+    time = np.repeat(np.array([[139.0], [170.0], [205.0], [110.0]]) * 3 / frequencies, 2, axis=2)
+    error = np.tile([[1.27], [2.39], [4.98], [5.29]], (5, 1, 2))
+    assert misses(time, error) == set()
+
+    unfinished = time.copy()
+    unfinished[0, 1, 0] = np.nan
+    assert misses(unfinished, error) == {"all trials finish"}
+
+    too_fast = time.copy()
+    too_fast[2, 1] = 30.0
+    assert misses(too_fast, error) == {
+        "time falls with f at every w",
+        "time grows with w at every f",
+        "open loop is faster than closed at the same f",
+    }
+
+    coarse = error.copy()
+    coarse[3, 0] *= 1.31
+    assert misses(time, coarse) == {"mean absolute error (µm) w=5, 12 Hz"}
+
+
+@pytest.mark.parametrize("setting", [{"processes": 0}, {"seed": -1}, {"trials": 0, "processes": 1}])
+def test_fig5_refuses_bad_settings_before_it_writes(setting, tmp_path):
+    ((name, value), *_) = setting.items()
+    with pytest.raises(InputError, match=f"{name} is {value}"):
+        fig5.main(out=tmp_path, **setting)
+    assert not list(tmp_path.iterdir())
+
+
+def test_fig6_draws_the_first_trials_of_fig5(corridor, tmp_path):
+    fig6.main(quick=True, out=tmp_path, seed=3)
+    table = pd.read_csv(tmp_path / "trajectories.csv").set_index("setting")
+    cells = pd.read_csv(corridor / "corridor.csv").query("frequency_hz == 12").set_index("setting")
+    assert list(table.index) == ["w=5", "open loop"]
+    for measure in ("completion_time_s", "mae_um"):
+        assert list(table[measure]) == list(cells[measure][table.index])
+    assert table.ratio.to_numpy() == pytest.approx((table.mae_um / table.published_mae_um).to_numpy())
+    assert is_a_picture(tmp_path / "trajectories.png")
+
+
+def test_fig8_pushes_a_cell_between_the_others(tmp_path):
+    nodes = fig8.drawn_path()
+    assert paths.path_length(nodes) == pytest.approx(530.0, abs=1e-9)
+    distance = np.hypot(*(nodes[:, None] - np.array(fig8.OTHERS_UM)).transpose(2, 0, 1))
+    assert len(fig8.OTHERS_UM) >= 8
+    assert distance.min() >= 20.0
+    fig8.main(quick=True, out=tmp_path)
+    table = pd.read_csv(tmp_path / "cell.csv")
+    assert len(table) == 1 and table.success.all()
+    assert table.completion_time_s.between(15, 150).all()
+    assert table.mae_um.between(0.3, 5).all()
+    assert is_a_picture(tmp_path / "cell.png")
+
+
+def test_fig8_refuses_a_path_that_runs_into_a_cell(monkeypatch):
+    monkeypatch.setattr(fig8, "OTHERS_UM", (fig8.CLICKS_UM[5],))
+    with pytest.raises(InputError, match="from the path"):
+        fig8.drawn_path()
