@@ -43,8 +43,49 @@ def self_mobility(height, radius, viscosity):
 
 
 @njit(cache=True, fastmath={"contract", "arcp", "nsz"})
-def _pair_blocks(field, a, source, b, viscosity, tt, rt, rr):
-    """Fill the 3×3 blocks U_i(F_j), Ω_i(F_j), Ω_i(T_j) of field sphere i (radius a) and source sphere j (radius b)."""
+def _coupling(field, source, b, viscosity, rt):
+    """rt (3, 3) ← angular velocity at ``field`` per force on the sphere of radius b at ``source``."""
+    x = field[0] - source[0]
+    y = field[1] - source[1]
+    d = field[2] - source[2]
+    h = source[2]
+    zz = field[2] + h
+    inv_r2 = 1.0 / (x * x + y * y + d * d)
+    inv_r3 = inv_r2 * math.sqrt(inv_r2)
+    w = 1.0 / (x * x + y * y + zz * zz)
+    p3 = math.sqrt(w) * w
+    p5 = p3 * w
+    p7 = p5 * w
+    # free space, Ω = F × r/r³, and the image's ε_ijk φ_k, φ_k = −R_k/R³
+    rt[0, 0] = rt[1, 1] = rt[2, 2] = 0.0
+    rt[0, 1] = d * inv_r3 - zz * p3
+    rt[1, 0] = -rt[0, 1]
+    rt[0, 2] = y * (p3 - inv_r3)
+    rt[2, 0] = -rt[0, 2]
+    rt[1, 2] = x * (inv_r3 - p3)
+    rt[2, 1] = -rt[1, 2]
+    big = (x, y, zz)
+    for j in range(3):
+        s = -1.0 if j == 2 else 1.0
+        for i in range(2):  # ε_i3l picks l = x for Ω_y (sign +) and l = y for Ω_x (sign −)
+            e = 1.0 if i == j else 0.0
+            e3 = big[i] if j == 2 else 0.0
+            f2 = 3.0 * big[i] * big[j] * p5 - e * p3
+            f3 = -15.0 * big[i] * big[j] * zz * p7 + 3.0 * (e * zz + e3) * p5
+            curl = s * (2.0 * h * f2 + 2.0 / 3.0 * b * b * f3)
+            if i == 0:
+                rt[1, j] += curl
+            else:
+                rt[0, j] -= curl
+    c = 1.0 / (8.0 * math.pi * viscosity)
+    for i in range(3):
+        for j in range(3):
+            rt[i, j] *= c
+
+
+@njit(cache=True, fastmath={"contract", "arcp", "nsz"})
+def _pair_blocks(field, a, source, b, viscosity, tt, rr):
+    """Fill the 3×3 blocks U_i(F_j), Ω_i(T_j) of field sphere i (radius a) and source sphere j (radius b)."""
     c = 1.0 / (8.0 * math.pi * viscosity)
     x = field[0] - source[0]
     y = field[1] - source[1]
@@ -67,15 +108,6 @@ def _pair_blocks(field, a, source, b, viscosity, tt, rt, rr):
             rr[i, j] = 1.5 * inv_r3 * inv_r2 * r[i] * r[j]
         tt[i, i] += iso
         rr[i, i] -= 0.5 * inv_r3
-    # Ω = F × r / r³
-    rt[0, 0] = rt[1, 1] = rt[2, 2] = 0.0
-    rt[0, 1] = d * inv_r3
-    rt[0, 2] = -y * inv_r3
-    rt[1, 0] = -d * inv_r3
-    rt[1, 2] = x * inv_r3
-    rt[2, 0] = y * inv_r3
-    rt[2, 1] = -x * inv_r3
-
     # image
     zz = z + h
     w = 1.0 / (x * x + y * y + zz * zz)
@@ -85,10 +117,9 @@ def _pair_blocks(field, a, source, b, viscosity, tt, rt, rr):
     p7 = p5 * w
     p9 = p7 * w
     big = (x, y, zz)
-    f1 = (-x * p3, -y * p3, -zz * p3)
+    lap = (a2 + b2) / 3.0
     for j in range(3):
         s = -1.0 if j == 2 else 1.0
-        lap = (a2 + b2) / 3.0
         for i in range(3):
             ij = big[i] * big[j]
             e = 1.0 if i == j else 0.0
@@ -101,27 +132,12 @@ def _pair_blocks(field, a, source, b, viscosity, tt, rt, rr):
                 - 15.0 * (ij + 2.0 * zz * e3 + e * zz * zz) * p7
                 + 3.0 * (e + e33) * p5
             )
-            g = -e * p1 + big[j] * f1[i] + 2.0 * h * s * z * f2
+            g = -e * p1 - ij * p3 + 2.0 * h * s * z * f2
             g += lap * f2 + 2.0 / 3.0 * s * (a2 * h + b2 * z) * f3 + 2.0 / 9.0 * a2 * b2 * s * f4
-            if j == 2:  # the δ_j3 and δ_i3 terms cancel at i = j = 3
-                if i != 2:
-                    g -= 2.0 * h * f1[i] + 2.0 / 3.0 * b2 * (3.0 * big[i] * zz * p5)
-            elif i == 2:
-                g -= 2.0 * h * f1[j] + 2.0 / 3.0 * b2 * (3.0 * big[j] * zz * p5)
+            if (i == 2) != (j == 2):  # the δ_j3 and δ_i3 terms, which cancel at i = j = 3
+                k = j if i == 2 else i
+                g += 2.0 * big[k] * (h * p3 - b2 * zz * p5)
             tt[i, j] += g
-            # ε_i3l picks l = y for Ω_x (sign −) and l = x for Ω_y (sign +)
-            if i < 2:
-                curl = s * (2.0 * h * f2 + 2.0 / 3.0 * b2 * f3)
-                if i == 0:
-                    rt[1, j] += curl
-                else:
-                    rt[0, j] -= curl
-    rt[0, 1] += f1[2]
-    rt[0, 2] -= f1[1]
-    rt[1, 0] -= f1[2]
-    rt[1, 2] += f1[0]
-    rt[2, 0] += f1[1]
-    rt[2, 1] -= f1[0]
     # rotation–rotation: −½ ε_jmn ε_ink s_m φ_km + ε_j3n ε_i3l φ_ln, written out
     xx = 3.0 * x * x * p5 - p3
     yy = 3.0 * y * y * p5 - p3
@@ -141,7 +157,6 @@ def _pair_blocks(field, a, source, b, viscosity, tt, rt, rr):
     for i in range(3):
         for j in range(3):
             tt[i, j] *= c
-            rt[i, j] *= c
             rr[i, j] *= c
 
 
@@ -173,8 +188,9 @@ def fill_mobility(positions, radii, viscosity, mobility):
         for j in range(i):
             v = 3 * j
             q = m + v
-            _pair_blocks(positions[j], radii[j], positions[i], radii[i], viscosity, tt, tr, rr)  # Ω_j from F_i
-            _pair_blocks(positions[i], radii[i], positions[j], radii[j], viscosity, tt, rt, rr)
+            _pair_blocks(positions[i], radii[i], positions[j], radii[j], viscosity, tt, rr)
+            _coupling(positions[i], positions[j], radii[j], viscosity, rt)
+            _coupling(positions[j], positions[i], radii[i], viscosity, tr)
             for k in range(3):
                 for p in range(3):
                     mobility[u + k, v + p] = mobility[v + p, u + k] = tt[k, p]
