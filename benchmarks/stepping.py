@@ -27,7 +27,7 @@ import tyro
 from rich.progress import Progress
 
 from microtwin import files, paths
-from microtwin.errors import InputError
+from microtwin.errors import exit_code
 from microtwin.field import RotatingField
 from microtwin.physics import Liquid, World, resistance
 from microtwin.pushing import Push
@@ -205,8 +205,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except InputError as error:
-        print(f"stepping: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_code("stepping", lambda: tyro.cli(main)))

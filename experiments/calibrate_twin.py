@@ -3,15 +3,16 @@
     python experiments/calibrate_twin.py TRACKS.csv.gz [--quick] [--write]
 
 Fitted to the tracks: the coils' dead band, camera angle and drift (direction of motion), the median robot's repulsion
-range, moment and lift with the coils' low-pass (median speed at 17 frequencies), the spread between robots, the tracking
-noise. Fitted to the pushing paper: the repulsion range of its robot and bead, the drift and the approach distance (its
-seven bead numbers), the two ranges in culture medium (its one cell run), how far ahead its operator looks (its one
-open-loop error). Not used: the paper's other statements (fastest and most accurate setting, trends, step-out), the
-calibration tracks kept back. ``--write`` renews ``microtwin/robots/calibration.toml``.
+range, moment and lift with the coils' low-pass (median speed at 17 frequencies), the spread between robots, the
+tracking noise. Fitted to the pushing paper: the repulsion range of its robot and bead, the drift and the approach
+distance (its seven bead numbers), the two ranges in culture medium (its one cell run), how far ahead its operator looks
+(its one open-loop error). Not used: the paper's other statements (fastest and most accurate setting, trends, step-out),
+the calibration tracks kept back. ``--write`` renews ``microtwin/robots/calibration.toml``.
 """
 
 import itertools
 import math
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +22,11 @@ import pandas as pd
 import tyro
 from fig8_cell import drawn_path
 from rich.progress import track
-from roller_tracks import LAG, coil_heading, idle, low_slope, fit_step_out, read_tracks, speed_table, windows
+from roller_tracks import LAG, coil_heading, fit_step_out, idle, low_slope, read_tracks, speed_table, windows
 from scipy.optimize import least_squares
 
-
 from microtwin import files, paths
+from microtwin.errors import exit_code
 from microtwin.field import PUSH_RAD, CoilScale, RotatingField, lock_strength_mt
 from microtwin.physics import Liquid, World
 from microtwin.pushing import Push
@@ -60,8 +61,9 @@ def coils_and_drift(tracks: dict[str, pd.DataFrame]) -> tuple[dict, np.ndarray, 
     data = []
     for table in tracks.values():
         w = windows(table, 8, LAG, steady=0.98)
-        w = w[(w.f >= 8) & (w.f <= 58)].iloc[::4]
-        data.append((w.heading.to_numpy(), (w.vx + 1j * w.vy).to_numpy()))
+        rolling = np.flatnonzero((w.f >= 8) & (w.f <= 58))[::4]
+        velocity = w.vx.to_numpy() + 1j * w.vy.to_numpy()
+        data.append((w.heading.to_numpy()[rolling], velocity[rolling]))
 
     def across(q, trials):
         parts = []
@@ -283,7 +285,12 @@ def dump(table: dict[str, dict[str, Fitted]]) -> str:
     lines = ["# Written by experiments/calibrate_twin.py: do not edit. Units are in the names."]
     for section, entries in table.items():
         for name, entry in entries.items():
-            lines += ["", f"[{section}.{name}]", f"value = {float(entry.value):.4g}", f"spread = {float(entry.spread):.2g}"]
+            lines += [
+                "",
+                f"[{section}.{name}]",
+                f"value = {float(entry.value):.4g}",
+                f"spread = {float(entry.spread):.2g}",
+            ]
             lines += [f'source = "{entry.source}"']
     return "\n".join(lines) + "\n"
 
@@ -310,4 +317,4 @@ def draw(path: Path, robot: Body, coils: CoilScale) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(exit_code("calibrate_twin", lambda: tyro.cli(main)))

@@ -2,12 +2,13 @@
 
     python experiments/fig3d_speed.py [--quick] [--out DIR]
 
-Each robot rolls along headings over a quarter turn (the coils are symmetric) and its speed along the command is averaged
-over them, as the measured trials run in circles and along both axes. The frequency sweeps upwards without a pause, as in
-the measurement, so that a robot meets its step-out with its moment in the plane of the field.
+Each robot rolls along headings over a quarter turn (the coils are symmetric) and its speed along the command is
+averaged over them, as the measured trials run in circles and along both axes. The frequency sweeps upwards without a
+pause, as in the measurement, so that a robot meets its step-out with its moment in the plane of the field.
 """
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
 from microtwin import files
+from microtwin.errors import exit_code
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.physics import Flow, Liquid, World
 from microtwin.robots import Body, Population, nominal
@@ -63,28 +65,28 @@ def main(quick: bool = False, out: Path = Path("runs/fig3d_speed"), seed: int = 
     """Print and draw speed against frequency: the nominal robot in both fidelities, and the population."""
     folder = files.open_folder(out)
     headings = 3 if quick else 7
-    jobs = {
-        "twin_um_s": lambda: over_headings(nominal(), "averaged", headings),
-        "resolved_um_s": lambda: over_headings(nominal(), "resolved", headings, seconds=1.0),
-        "along_x_um_s": lambda: sweep(nominal(), 0.0, "averaged", (0.0, 0.0), 0.5),
-        "along_y_um_s": lambda: sweep(nominal(), math.pi / 2, "averaged", (0.0, 0.0), 0.5),
-    }
     population = Population.measured()
     draws = [population.draw(np.random.default_rng([seed, k])) for k in range(4 if quick else 40)]
-    work = track([*jobs.items(), *enumerate(draws)], description="rolling", transient=True)
-    columns, robots = {}, []
-    for name, job in work:
-        if isinstance(name, str):
-            columns[name] = job()
-        else:
-            robots.append(over_headings(replace(job.robot, heading_offset_rad=0.0), "averaged", 3, job.drift_um_s))
+    columns: dict[str, np.ndarray] = {}
+    robots = []
+    with Progress(transient=True) as progress:
+        task = progress.add_task("rolling", total=len(draws) + 3)
+        columns["twin_um_s"] = over_headings(nominal(), "averaged", headings)
+        columns["along_x_um_s"] = sweep(nominal(), 0.0, "averaged", (0.0, 0.0), 0.5)
+        columns["along_y_um_s"] = sweep(nominal(), math.pi / 2, "averaged", (0.0, 0.0), 0.5)
+        progress.advance(task)
+        columns["resolved_um_s"] = over_headings(nominal(), "resolved", headings, seconds=1.0)
+        progress.advance(task, 2)
+        for draw in draws:
+            robots.append(over_headings(replace(draw.robot, heading_offset_rad=0.0), "averaged", 3, draw.drift_um_s))
+            progress.advance(task)
     table = pd.DataFrame({"frequency_hz": FREQUENCIES, **columns})
     table.insert(1, "published_um_s", table.frequency_hz.map(PUBLISHED))
     for name, q in (("population_p10_um_s", 10), ("population_median_um_s", 50), ("population_p90_um_s", 90)):
         table[name] = np.percentile(robots, q, axis=0)
     with files.whole(folder / "fig3d_speed.csv") as path:
         table.to_csv(path, index=False, float_format="%.4g")
-    draw(folder / "fig3d_speed.png", table)
+    plot(folder / "fig3d_speed.png", table)
     report(table)
 
 
@@ -94,19 +96,19 @@ def report(table: pd.DataFrame) -> None:
     shown = Table(title="speed of the nominal robot (µm/s)", title_justify="left")
     for name in ("Hz", "paper", "twin", "twin/paper", "bound", "", "resolved", "averaged/resolved"):
         shown.add_column(name, justify="right")
-    for row in table.dropna().itertuples():
-        ratio = row.twin_um_s / row.published_um_s
-        bound = 0.08 if 4 <= row.frequency_hz <= 50 else 0.30 if 60 <= row.frequency_hz <= 120 else math.nan
-        verdict = "" if math.isnan(bound) else "pass" if abs(ratio - 1) <= bound else "MISS"
+    for row in table.dropna().to_dict("records"):
+        f, paper, twin, resolved = (row[k] for k in ("frequency_hz", "published_um_s", "twin_um_s", "resolved_um_s"))
+        bound = 0.08 if 4 <= f <= 50 else 0.30 if 60 <= f <= 120 else None
+        verdict = "" if bound is None else "pass" if abs(twin / paper - 1) <= bound else "MISS"
         shown.add_row(
-            f"{row.frequency_hz}",
-            f"{row.published_um_s:.1f}",
-            f"{row.twin_um_s:.1f}",
-            f"{ratio:.3f}",
-            "" if math.isnan(bound) else f"±{100 * bound:.0f} %",
+            f"{f}",
+            f"{paper:.1f}",
+            f"{twin:.1f}",
+            f"{twin / paper:.3f}",
+            "" if bound is None else f"±{100 * bound:.0f} %",
             verdict,
-            f"{row.resolved_um_s:.1f}",
-            f"{row.twin_um_s / row.resolved_um_s:.3f}",
+            f"{resolved:.1f}",
+            f"{twin / resolved:.3f}",
         )
     console.print(shown)
     peak = table.frequency_hz[table.twin_um_s.idxmax()]
@@ -120,7 +122,7 @@ def report(table: pd.DataFrame) -> None:
     )
 
 
-def draw(path: Path, table: pd.DataFrame) -> None:
+def plot(path: Path, table: pd.DataFrame) -> None:
     """Measured medians over the nominal robot and the population's middle 80 %."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -146,4 +148,4 @@ def draw(path: Path, table: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(exit_code("fig3d_speed", lambda: tyro.cli(main)))

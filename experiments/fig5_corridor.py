@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 import microtwin
 from microtwin import files, paths
-from microtwin.errors import InputError
+from microtwin.errors import InputError, exit_code
 from microtwin.field import RotatingField
 from microtwin.physics import World
 from microtwin.pushing import Push
@@ -87,9 +87,10 @@ def declared() -> str:
     gaps_nm = [1e3 * world.rest_gap_um(body) for body in (0, 1)]
     return f"""declared, one set for all cells
   robot      {min(slopes):.2f}–{max(slopes):.2f} µm/s per Hz rolling alone at 3–15 Hz in the twin (median calibration robot 2.36)
-  surfaces   repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair alike; rest gap {gaps_nm[0]:.0f} nm robot, {gaps_nm[1]:.0f} nm bead
-  trial      drift sd {fitted("pushing", "drift_sd_um_s"):.3g} µm/s per axis; approach distance {fitted("pushing", "approach_um"):.3g} µm
-  coils      {coils.full_scale_mt} mT, dead band {coils.dead_band:.3g}, corner {coils.cutoff_hz:.0f} Hz; moment {robot.moment_pn_um_per_mt:.0f} pN·µm/mT
+  surfaces   repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair alike; rest gap {gaps_nm[0]:.0f} nm robot,
+  {gaps_nm[1]:.0f} nm bead trial      drift sd {fitted("pushing", "drift_sd_um_s"):.3g} µm/s per axis; approach distance
+  {fitted("pushing", "approach_um"):.3g} µm coils      {coils.full_scale_mt} mT, dead band {coils.dead_band:.3g}, corner
+  {coils.cutoff_hz:.0f} Hz; moment {robot.moment_pn_um_per_mt:.0f} pN·µm/mT
 the published numbers cannot separate
   a slow robot from the median one with an extra layer between robot and bead (here one range sets both)
   the drift from any other constant bias of a trial, such as a heading offset"""  # noqa: E501
@@ -208,11 +209,10 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except InputError as error:
-        print(f"fig5_corridor: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("fig5_corridor: stopped; the same command goes on from the cells that finished", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(
+        exit_code(
+            "fig5_corridor",
+            lambda: tyro.cli(main),
+            stopped="stopped; the same command goes on from the cells that finished",
+        )
+    )

@@ -7,15 +7,14 @@ trials of the 12 Hz cells of ``fig5_corridor.py`` with the same seed, which show
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import tyro
 from rich.progress import Progress
 
-from microtwin import files, metrics, paths
-from microtwin.errors import InputError
+from microtwin import files, paths
+from microtwin.errors import InputError, exit_code
 from microtwin.pushing import Push
-from microtwin.recording import Trial
+from microtwin.recording import BODIES, Trial, draw_track
 
 FREQUENCY_HZ = 12.0
 CELLS = {"w=5": 12, "w=10": 13, "w=15": 14, "open loop": 15}  # numbers of the cells in fig5_corridor.py
@@ -39,20 +38,6 @@ def simulate(setting: str, seed: int) -> Trial:
     return trial
 
 
-def draw_track(ax, nodes_um: np.ndarray, track_um: np.ndarray, colour: str, body: str) -> None:
-    """All recorded positions, the desired nodes, the positions closest to them and the distances between."""
-    closest = metrics.closest_points(nodes_um, track_um)
-    gaps = np.stack([nodes_um, closest, np.full_like(closest, np.nan)], axis=1).reshape(-1, 2)
-    ax.plot(*track_um.T, color="0.75", lw=1.5, label="recorded")
-    ax.plot(*gaps.T, color="k", lw=1, ls=":", label="distance")
-    ax.plot(*nodes_um.T, "o", color="#cc3311", ms=3, label="desired")
-    ax.plot(*track_um[0], "s", mec="k", mfc="w", ms=6, zorder=3, label="start")
-    ax.plot(*closest.T, "o", color=colour, ms=3, label=f"{body}, closest to the nodes")
-    ax.text(0, 0, body, ha="center", va="center", color=colour, fontsize=14)
-    ax.set(aspect="equal", xlim=(-104, 104), ylim=(-112, 98))
-    ax.axis("off")
-
-
 def draw(path: Path, trials: dict[str, Trial]) -> None:
     """A pair of panels for each trial, object left and robot right; two pairs a row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -68,8 +53,11 @@ def draw(path: Path, trials: dict[str, Trial]) -> None:
         time = f"{trial.completion_time_s:.0f} s" if trial.success else "not finished"
         title = f"{letter})  {name}: {time}, error {trial.mae_um:.2f} µm (paper {PUBLISHED_UM[setting]:.2f} µm)"
         pair.suptitle(title, fontsize=13)
-        for ax, body, colour in zip(pair.subplots(1, 2), ("object", "robot"), ("#228833", "#4477aa"), strict=True):
+        for ax, (body, colour) in zip(pair.subplots(1, 2), BODIES, strict=True):
             draw_track(ax, paths.circle(), trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy(), colour, body)
+            ax.text(0, 0, body, ha="center", va="center", color=colour, fontsize=14)
+            ax.set(xlim=(-104, 104), ylim=(-112, 98))
+            ax.axis("off")
             handles |= {label: line for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
             if body == "robot":
                 ax.plot([62, 102], [-108, -108], color="k", lw=3, solid_capstyle="butt")
@@ -119,8 +107,4 @@ def main(quick: bool = False, out: Path = Path("runs/fig6_trajectories"), seed: 
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except InputError as error:
-        print(f"fig6_trajectories: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_code("fig6_trajectories", lambda: tyro.cli(main)))

@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import KDTree
 
 from microtwin import files, paths
-from microtwin.errors import InputError
+from microtwin.errors import InputError, exit_code
 from microtwin.pushing import Push
 from microtwin.recording import Trial
 from microtwin.robots import cell
@@ -124,8 +124,4 @@ def main(quick: bool = False, out: Path = Path("runs/fig8_cell"), seed: int = 0,
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except InputError as error:
-        print(f"fig8_cell: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_code("fig8_cell", lambda: tyro.cli(main)))

@@ -3,23 +3,24 @@
 Usage: ``python roller_tracks.py TRACKS.csv[.gz]``.  Columns: trial, frame, x_um, y_um (y up), alpha_rad (commanded
 heading = alpha + pi/2), gamma_rad, frequency_hz.  Units: um, s, Hz, rad; angles are printed in degrees.
 """
+
 import sys
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-FPS = 24.43          # frames/s
-LAG = 2              # frames between a logged command and the motion it causes (seen at every reversal)
-COIL_RATIO = 5 / 3   # full-scale field of y over x
-DEAD_BAND = 0.128    # fraction of full drive below which a horizontal coil gives no field (fitted to the tracks)
+FPS = 24.43  # frames/s
+LAG = 2  # frames between a logged command and the motion it causes (seen at every reversal)
+COIL_RATIO = 5 / 3  # full-scale field of y over x
+DEAD_BAND = 0.128  # fraction of full drive below which a horizontal coil gives no field (fitted to the tracks)
 
 
 def read_tracks(path):
     """Return {trial: DataFrame} with an added column ``heading`` (commanded direction of motion, rad)."""
     table = pd.read_csv(path)
     table["heading"] = table.alpha_rad + np.pi / 2
-    return {name: track.sort_values("frame").reset_index(drop=True) for name, track in table.groupby("trial")}
+    return {str(name): track.sort_values("frame").reset_index(drop=True) for name, track in table.groupby("trial")}
 
 
 def wrap(angle):
@@ -31,7 +32,8 @@ def windows(track, span=15, lag=0, steady=0.0):
     """Displacements over `span` frames inside one frequency step.
 
     The command of a window is the mean of the ones logged `lag` frames earlier; windows whose commands have a resultant
-    below `steady` (1 = constant heading) are dropped.  Returns a DataFrame: frame, f (Hz), vx, vy (um/s), heading (rad).
+    below `steady` (1 = constant heading) are dropped.  Returns a DataFrame: frame, f (Hz), vx, vy (um/s), heading
+    (rad).
     """
     x, y, f = track.x_um.to_numpy(), track.y_um.to_numpy(), track.frequency_hz.to_numpy(float)
     unit = np.concatenate([[0], np.cumsum(np.exp(1j * track.heading.to_numpy()))])
@@ -39,8 +41,15 @@ def windows(track, span=15, lag=0, steady=0.0):
     mean = (unit[i - lag + span] - unit[i - lag]) / span
     keep = (f[i - lag] == f[i + span]) & (f[i] > 0) & (np.abs(mean) >= steady)
     rate = FPS / span
-    return pd.DataFrame({"frame": i, "f": f[i], "vx": (x[i + span] - x[i]) * rate, "vy": (y[i + span] - y[i]) * rate,
-                         "heading": np.angle(mean)})[keep]
+    return pd.DataFrame(
+        {
+            "frame": i,
+            "f": f[i],
+            "vx": (x[i + span] - x[i]) * rate,
+            "vy": (y[i + span] - y[i]) * rate,
+            "heading": np.angle(mean),
+        }
+    )[keep]
 
 
 def speed_table(track, span=15):
@@ -68,16 +77,24 @@ def adler(f, f_c):
 def fit_step_out(table):
     """Fit v = k * adler(f, f_c); returns k (um/s per Hz), f_c (Hz), rms residual (um/s), frequency of the peak (Hz)."""
     f, v = table.index.to_numpy(), table.to_numpy()
-    error = lambda p: p[0] * adler(f, p[1]) - v
-    fits = [least_squares(error, [v[0] / f[0], guess], loss="soft_l1", f_scale=4.0, diff_step=1e-4)
-            for guess in (45.0, 55.0, 65.0, 75.0)]
+
+    def error(p):
+        return p[0] * adler(f, p[1]) - v
+
+    fits = [
+        least_squares(error, [v[0] / f[0], guess], loss="soft_l1", f_scale=4.0, diff_step=1e-4)
+        for guess in (45.0, 55.0, 65.0, 75.0)
+    ]
     k, f_c = min(fits, key=lambda fit: fit.cost).x
     return float(k), float(f_c), float(np.sqrt(np.mean(error((k, f_c)) ** 2))), float(table.idxmax())
 
 
 def coil_heading(heading, ratio=COIL_RATIO, dead=DEAD_BAND):
-    """Direction (rad) of the field an unequal pair of coils with a drive dead band gives for a commanded heading (rad)."""
-    drive = lambda c: np.sign(c) * np.maximum(np.abs(c) - dead, 0.0)
+    """Direction (rad) that coils of unequal strength with a dead band give for a commanded heading (rad)."""
+
+    def drive(c):
+        return np.sign(c) * np.maximum(np.abs(c) - dead, 0.0)
+
     return np.arctan2(ratio * drive(np.sin(heading)), drive(np.cos(heading)))
 
 
@@ -92,7 +109,7 @@ def correlation_time(frame, series, longest=400):
     """Time (s) at which the autocorrelation of an unevenly kept series falls to 1/e; nan when it does not."""
     full = np.full(int(frame.max()) + 1, np.nan)
     full[frame.to_numpy(int)] = series - series.mean()
-    variance = np.nanmean(full ** 2)
+    variance = np.nanmean(full**2)
     for lag in range(1, min(longest, full.size // 2)):
         if np.nanmean(full[lag:] * full[:-lag]) < variance / np.e:
             return lag / FPS
@@ -125,9 +142,12 @@ def analyse(track):
         row[f"off{f}"] = float(np.degrees(w.offset[w.f == f].mean()))
     for name in ("offset", "residual"):
         series = rolling[name]
-        row |= {f"{name}_mean": np.degrees(series.mean()), f"{name}_sd": np.degrees(series.std()),
-                f"{name}_legs": np.degrees(leg_difference(rolling, name)),
-                f"{name}_tau": correlation_time(rolling.frame, series)}
+        row |= {
+            f"{name}_mean": np.degrees(series.mean()),
+            f"{name}_sd": np.degrees(series.std()),
+            f"{name}_legs": np.degrees(leg_difference(rolling, name)),
+            f"{name}_tau": correlation_time(rolling.frame, series),
+        }
     return row | {"drift_x": drift[0], "drift_y": drift[1], "noise": noise}
 
 
@@ -137,9 +157,11 @@ def main(path):
     stats = pd.DataFrame({name: analyse(track) for name, track in tracks.items()}).T
     speeds = pd.DataFrame({name: speed_table(track) for name, track in tracks.items()})
     print(stats.round(2).T.to_string(), speeds.median(axis=1).round(1).to_string(), sep="\n\n")
-    log = np.log(stats[["slope", "f_c"]])
-    print(f"\nlog-normal sd: slope {log.slope.std():.3f}, f_c {log.f_c.std():.3f}; "
-          f"correlation of slope and f_c {stats.slope.corr(stats.f_c):.2f}")
+    slope, f_c = (np.log(stats[name].to_numpy(float)) for name in ("slope", "f_c"))
+    print(
+        f"\nlog-normal sd: slope {slope.std(ddof=1):.3f}, f_c {f_c.std(ddof=1):.3f}; "
+        f"correlation of slope and f_c {stats.slope.corr(stats.f_c):.2f}"
+    )
 
 
 if __name__ == "__main__":

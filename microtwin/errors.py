@@ -1,4 +1,8 @@
-"""The one error for bad input, so that a command line can tell a wrong value from a bug."""
+"""The one error for bad input, and how a command reports it."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -11,3 +15,15 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+def exit_code(name: str, command: Callable[[], Any], stopped: str = "stopped") -> int:
+    """Run a command for its exit code: what it returns, 2 on bad input, 130 on Ctrl-C, one line said of either."""
+    try:
+        return command() or 0
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: {stopped}", file=sys.stderr)
+        return 130

@@ -41,7 +41,9 @@ def whole(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}): free space or choose another --out") from None
+        raise InputError(
+            f"cannot write {path} ({error.strerror or error}): free space or choose another --out"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

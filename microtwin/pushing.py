@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ class Push:
     approach_um: float | None = None
     lead_um: float | None = None
     time_limit_s: float | None = None
-    scene: PushScene = PushScene()
+    scene: PushScene = field(default_factory=PushScene)
 
     def __post_init__(self):
         if self.trials < 1:

@@ -15,14 +15,16 @@ import microtwin
 from microtwin import files, metrics
 from microtwin.run import Recording
 
+MOST_DRAWN = 12  # trials to a picture; telemetry holds them all
+
 
 @dataclass(frozen=True)
 class Trial:
     """One trial's recording and what the paper measures of it.
 
     Time and spinning count from the end of the approach, the error over every recorded position (section V of the
-    pushing paper). A trial that never ended its approach is measured over all it did; ``completion_time_s`` is NaN unless
-    it succeeded.
+    pushing paper). A trial that never ended its approach is measured over all it did; ``completion_time_s`` is NaN
+    unless it succeeded.
     """
 
     number: int
@@ -66,12 +68,17 @@ def pushing(table: pd.DataFrame) -> pd.DataFrame:
 
 def means(trials: list[Trial]) -> dict[str, float | None]:
     """Mean of each measure over the trials; of the time, over those that succeeded."""
+
+    def mean(values) -> float | None:
+        values = list(values)
+        return _number(sum(values) / len(values)) if values else None
+
     with_time = [t.completion_time_s for t in trials if t.success]
     return {
-        "success": _number(np.mean([t.success for t in trials])) if trials else None,
-        "completion_time_s": _number(np.mean(with_time)) if with_time else None,
-        "mae_um": _number(np.mean([t.mae_um for t in trials])) if trials else None,
-        "spin_fraction": _number(np.mean([t.spin_fraction for t in trials])) if trials else None,
+        "success": mean(t.success for t in trials),
+        "completion_time_s": mean(with_time),
+        "mae_um": mean(t.mae_um for t in trials),
+        "spin_fraction": mean(t.spin_fraction for t in trials),
     }
 
 
@@ -104,32 +111,42 @@ def versions() -> dict[str, str]:
     return {"microtwin": microtwin.__version__, "python": platform.python_version(), **found}
 
 
+def draw_track(ax, nodes_um: np.ndarray, track_um: np.ndarray, colour: str, body: str) -> None:
+    """One panel of Fig. 6: all recorded positions, the desired nodes, the positions closest to them, the distances."""
+    closest = metrics.closest_points(nodes_um, track_um)
+    gaps = np.stack([nodes_um, closest, np.full_like(closest, np.nan)], axis=1).reshape(-1, 2)
+    ax.plot(*track_um.T, color="0.75", lw=1.5, label="recorded")
+    ax.plot(*gaps.T, color="k", lw=1, ls=":", label="distance")
+    ax.plot(*nodes_um.T, "o", color="#cc3311", ms=3, label="desired")
+    ax.plot(*track_um[0], "s", mec="k", mfc="w", ms=6, zorder=3, label="start")
+    ax.plot(*closest.T, "o", color=colour, ms=3, label=f"{body}, closest to the nodes")
+    ax.set_aspect("equal")
+
+
+BODIES = (("object", "#228833"), ("robot", "#4477aa"))
+
+
 def draw_trajectories(path: Path, nodes_um: np.ndarray, trials: list[Trial]) -> None:
-    """Fig. 6 of the pushing paper, a row a trial: object left, robot right, with the distances to the path."""
+    """Fig. 6 of the pushing paper, a row a trial: object left, robot right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4.4 * len(trials) + 0.3), layout="constrained")
+    shown = trials[:MOST_DRAWN]
+    figure = Figure(figsize=(9, 4.2 * len(shown) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(trials), 2, squeeze=False, sharex=True, sharey=True)
-    for row, trial in zip(axes, trials, strict=True):
-        for ax, body, colour in zip(row, ("object", "robot"), ("tab:green", "tab:blue"), strict=True):
-            track = trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy()
-            closest = metrics.closest_points(nodes_um, track)
-            ax.plot(*track.T, color="0.75", lw=1, zorder=1, label="recorded")
-            ax.plot(
-                *np.stack([nodes_um, closest, np.full_like(closest, np.nan)], axis=1).reshape(-1, 2).T,
-                color="k", lw=0.8, ls=":", zorder=2,
-            )  # fmt: skip
-            ax.plot(*nodes_um.T, "o", color="tab:red", ms=3, zorder=3, label="desired")
-            ax.plot(*closest.T, "o", color=colour, ms=3, zorder=4, label=f"{body}, closest")
-            ax.set_aspect("equal")
-            ax.set_xlabel("x (µm)")
-            ax.legend(loc="center", frameon=False, fontsize=8)
+    axes = figure.subplots(len(shown), 2, squeeze=False, sharex=True, sharey=True)
+    for row, trial in zip(axes, shown, strict=True):
+        for ax, (body, colour) in zip(row, BODIES, strict=True):
+            draw_track(ax, nodes_um, trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy(), colour, body)
         row[0].set_ylabel("y (µm)")
         time = f"{trial.completion_time_s:.1f} s" if trial.success else "not finished"
         row[0].set_title(f"trial {trial.number}: {time}, error {trial.mae_um:.2f} µm", fontsize=10)
         row[1].set_title(f"spinning {100 * trial.spin_fraction:.0f} % of the time", fontsize=10)
+    handles: dict[str, Any] = {}
+    for ax in axes[-1]:
+        ax.set_xlabel("x (µm)")
+        handles |= {label: line for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     with files.whole(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -102,7 +102,6 @@ def _like_nominal(range_um: float) -> Body:
     return replace(nominal(), range_um=range_um)
 
 
-
 def resting_gap(body: Body, liquid: Liquid) -> float:
     """Height above the glass (µm) at which a body rests in a liquid."""
     return rest_gap(body.weight_pn, body.radius_um, body.range_um, liquid.hamaker_pn_um)

@@ -25,8 +25,8 @@ class SimulatedFrame(Frame):
 class SimulatedRig:
     """A world seen at the camera's rate, frames arriving ``latency_frames`` late.
 
-    The first frame shows the world as it was set up; every later :meth:`observe` lets one frame time pass under the last
-    commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
+    The first frame shows the world as it was set up; every later :meth:`observe` lets one frame time pass under the
+    last commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
 
     Raises:
         InputError: a frame rate ≤ 0, a negative latency.
@@ -68,7 +68,9 @@ class TruthObserver:
         rng: noise source. robot, cargo: indices of the two bodies. noise_um: standard deviation per axis.
     """
 
-    def __init__(self, rng: np.random.Generator, *, robot: int = 0, cargo: int = 1, noise_um: float = TRACKING_NOISE_UM):
+    def __init__(
+        self, rng: np.random.Generator, *, robot: int = 0, cargo: int = 1, noise_um: float = TRACKING_NOISE_UM
+    ):
         self._rng = rng
         self._bodies = [robot, cargo]
         self._noise_um = noise_um

@@ -1,17 +1,15 @@
 """The command line: one file per subcommand."""
 
-import sys
-
-from microtwin.errors import InputError
+from microtwin.errors import exit_code
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run ``microtwin``; bad input prints one line and exits with 2, Ctrl-C saves what there is and exits with 130."""
+    """Run ``microtwin``; exit codes as in :func:`microtwin.errors.exit_code`, 2 for arguments that do not parse."""
     import tyro
 
     from microtwin.cli.push import push
 
-    try:
+    def run() -> int:
         return tyro.extras.subcommand_cli_from_dict(
             {"push": push},
             prog="microtwin",
@@ -19,9 +17,5 @@ def main(arguments: list[str] | None = None) -> int:
             args=arguments,
             use_underscores=False,
         )
-    except InputError as error:
-        print(f"microtwin: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("microtwin: stopped before there was anything to save", file=sys.stderr)
-        return 130
+
+    return exit_code("microtwin", run, stopped="stopped before there was anything to save")

@@ -91,18 +91,24 @@ def push(
     console = Console()
     begun = time.perf_counter()
     done = []
-    columns = (TextColumn("pushing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(elapsed_when_finished=True))
+    columns = (
+        TextColumn("pushing"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=1.0)
         for trial in run.run(lambda fraction: progress.update(task, completed=fraction)):
             done.append(trial)
             progress.console.print(_line(trial), highlight=False)
     recording.save(folder, config, nodes, done, time.perf_counter() - begun)
-    mean = recording.means(done)
-    if mean["completion_time_s"] is not None:
+    if len(done) > 1:
+        mean = recording.means(done)
+        finished = "unfinished" if mean["completion_time_s"] is None else f"{mean['completion_time_s']:6.1f} s"
         console.print(
-            f"mean     {mean['completion_time_s']:6.1f} s   error {mean['mae_um']:.2f} µm   "
-            f"spinning {100 * mean['spin_fraction']:.0f} %",
+            f"mean     {finished}   error {mean['mae_um'] or math.nan:.2f} µm   "
+            f"spinning {100 * (mean['spin_fraction'] or 0.0):.0f} %",
             highlight=False,
         )
     console.print(f"wrote run.json, telemetry.parquet and trajectory.png to {folder}", highlight=False)
@@ -111,4 +117,5 @@ def push(
 
 def _line(trial) -> str:
     time_text = f"{trial.completion_time_s:6.1f} s" if trial.success else "unfinished"
-    return f"trial {trial.number:2d} {time_text}   error {trial.mae_um:.2f} µm   spinning {100 * trial.spin_fraction:.0f} %"
+    spinning = f"spinning {100 * trial.spin_fraction:.0f} %"
+    return f"trial {trial.number:2d} {time_text}   error {trial.mae_um:.2f} µm   {spinning}"

@@ -1,8 +1,8 @@
 """Step 1 of the pushing paper: get behind the cargo, round it if need be.
 
-The paper drives straight to A = O − d·(G − O)/|G − O| (section IV-A). A robot that starts beside or in front would push its
-cargo away with the flow it drags along: passing at a distance b moves a bead by about 7000 µm³/b² (the ρ⁻³ flow of a
-rolling sphere, integrated), 30 µm at b = 15 µm. So outside a cone behind the cargo the robot first goes round it at
+The paper drives straight to A = O − d·(G − O)/|G − O| (section IV-A). A robot that starts beside or in front would push
+its cargo away with the flow it drags along: passing at a distance b moves a bead by about 7000 µm³/b² (the ρ⁻³ flow of
+a rolling sphere, integrated), 30 µm at b = 15 µm. So outside a cone behind the cargo the robot first goes round it at
 ``clearance_um``.
 """
 

@@ -81,12 +81,12 @@ class Joystick:
             self.mode = "approach"
         if self.mode == "approach":
             behind = approach_point(cargo, aim, self.approach_um)
-            heading = heading_behind(robot, behind, cargo)
             if math.dist(behind, robot) <= self.threshold_um:
                 self.mode = "push"
-        if self.mode == "push":
-            heading = bearing + self.gain * error
-        return RotatingField(heading + self._wander(observation.time_s), PUSH_RAD, self.frequency_hz)
+            else:
+                bearing, error = heading_behind(robot, behind, cargo), 0.0
+        heading = bearing + self.gain * error + self._wander(observation.time_s)
+        return RotatingField(heading, PUSH_RAD, self.frequency_hz)
 
     def _follow(self, cargo: np.ndarray) -> None:
         """The node the cargo is abreast of, searched a little ahead; the end is reached as the corridor's is."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def _drop_stale_kernels(folder: Path) -> None:
-    """Numba's disk cache watches the file of the cached function only, not those it calls: drop it all when any changed."""
+    """Numba's disk cache watches the file of a cached function, not those it calls: drop all when any changed."""
     newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
     for kernel in (folder / "__pycache__").glob("*.nb[ic]"):
         try:

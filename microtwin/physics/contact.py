@@ -12,7 +12,7 @@ from numba import njit
 
 from microtwin.physics.surface_forces import STERIC_RANGE_UM, repulsion
 
-I, J, DX, DY, DZ, FORCE, STIFFNESS = range(7)
+FIRST, SECOND, DX, DY, DZ, FORCE, STIFFNESS = range(7)
 REACH = 25.0  # decay lengths beyond which surfaces do not feel each other
 TANGENT_STIFFNESS_PN_PER_UM = 2e3
 
@@ -49,8 +49,8 @@ def close_surfaces(positions, radii, ranges, hamaker):
                 grown[:count] = rows
                 rows = grown
             force, stiffness = repulsion(gap, radius, range_, hamaker)
-            rows[count, I] = i
-            rows[count, J] = j
+            rows[count, FIRST] = i
+            rows[count, SECOND] = j
             if j == n:
                 rows[count, DX] = rows[count, DY] = 0.0
                 rows[count, DZ] = -1.0
@@ -66,7 +66,7 @@ def close_surfaces(positions, radii, ranges, hamaker):
 def push_apart(contacts, n, force):
     """Add the normal forces to ``force`` (6N,)."""
     for row in contacts:
-        i, j = int(row[I]), int(row[J])
+        i, j = int(row[FIRST]), int(row[SECOND])
         for k in range(3):
             f = row[FORCE] * row[DX + k]
             force[3 * i + k] -= f
@@ -78,7 +78,7 @@ def push_apart(contacts, n, force):
 def stiffen(contacts, n, half_step, matrix):
     """matrix ← matrix + half_step · K, K the stiffness of the normal springs: the linearised implicit midpoint."""
     for row in contacts:
-        i, j = 3 * int(row[I]), 3 * int(row[J])
+        i, j = 3 * int(row[FIRST]), 3 * int(row[SECOND])
         for a in range(3):
             for b in range(3):
                 k = half_step * row[STIFFNESS] * row[DX + a] * row[DX + b]
@@ -92,7 +92,7 @@ def stiffen(contacts, n, half_step, matrix):
 @njit(cache=True)
 def _slide(row, n, radii, jacobian, index):
     """Rows of the relative tangential velocity of i against j: v = jacobian[:, :size] · V[index[:size]]."""
-    i, j = int(row[I]), int(row[J])
+    i, j = int(row[FIRST]), int(row[SECOND])
     size = 6 if j == n else 12
     d = row[DX : DX + 3]
     jacobian[:] = 0.0
@@ -119,7 +119,7 @@ def _slide(row, n, radii, jacobian, index):
 @njit(cache=True)
 def friction_cap(row, n, friction, pair_friction):
     """μ times the normal force, pN; zero where the surfaces pull."""
-    mu = friction[int(row[I])] if int(row[J]) == n else pair_friction
+    mu = friction[int(row[FIRST])] if int(row[SECOND]) == n else pair_friction
     return mu * max(row[FORCE], 0.0)
 
 
@@ -132,7 +132,7 @@ def drag_back(contacts, n, radii, friction, pair_friction, springs, sliding, hal
         cap = friction_cap(row, n, friction, pair_friction)
         if cap <= 0.0:
             continue
-        i, j = int(row[I]), int(row[J])
+        i, j = int(row[FIRST]), int(row[SECOND])
         size = _slide(row, n, radii, jacobian, index)
         for p in range(size):
             for a in range(3):
@@ -155,7 +155,7 @@ def stretch(contacts, n, radii, friction, pair_friction, velocity, step, springs
     changed = 0
     trial = np.empty(3)
     for row in contacts:
-        i, j = int(row[I]), int(row[J])
+        i, j = int(row[FIRST]), int(row[SECOND])
         cap = friction_cap(row, n, friction, pair_friction) / TANGENT_STIFFNESS_PN_PER_UM
         size = _slide(row, n, radii, jacobian, index)
         normal = 0.0

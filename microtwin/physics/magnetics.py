@@ -1,10 +1,10 @@
 """How a field turns a robot: the mean torque of a locked or slipping moment, or the moment itself through the cycle.
 
-*Averaged*: a body whose moment follows turns with the field, at whatever torque that takes; past what the field can give
-it slips and turns at ω − √(ω² − ω_c²) on average (Adler, Proc. IRE 34 (1946) 351; rotating colloids: McNaughton et al.,
-J. Magn. Magn. Mater. 311 (2007) 127). A field of semi-axes B₁ ≥ B₂ is a circular one of (B₁ + B₂)/2 turning forward and
-one of (B₁ − B₂)/2 turning backward; averaging the phase equation to second order in the backward part b, at forward
-part a (both as torque over drag), gives the slip rate
+*Averaged*: a body whose moment follows turns with the field, at whatever torque that takes; past what the field can
+give it slips and turns at ω − √(ω² − ω_c²) on average (Adler, Proc. IRE 34 (1946) 351; rotating colloids: McNaughton et
+al., J. Magn. Magn. Mater. 311 (2007) 127). A field of semi-axes B₁ ≥ B₂ is a circular one of (B₁ + B₂)/2 turning
+forward and one of (B₁ − B₂)/2 turning backward; averaging the phase equation to second order in the backward part b,
+at forward part a (both as torque over drag), gives the slip rate
 
     σ = √((ω + b²/(2(2ω − σ)))² − a²),   ω_c = ½(a + √(a² − b²)) = drag⁻¹ m (√B₁ + √B₂)²/4.
 
@@ -104,7 +104,7 @@ def follow(q, moment, c, s, phase, rate, dt, free, block, torque):
     for k in range(3):
         strongest += c[k] * c[k] + s[k] * s[k]
     fastest = max(rate, moment * math.sqrt(strongest) * max(block[0, 0], block[1, 1], block[2, 2]))
-    steps = max(1, int(math.ceil(fastest * dt / MAX_TURN_RAD)))
+    steps = max(1, math.ceil(fastest * dt / MAX_TURN_RAD))
     h = dt / steps
     torque[:] = 0.0
     sum_x = sum_y = sum_z = 0.0

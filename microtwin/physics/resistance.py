@@ -8,7 +8,7 @@ from numba import njit
 from microtwin.errors import InputError
 from microtwin.physics import cholesky
 from microtwin.physics.lubrication import PAIR_GAPS, pair_correction, pair_tables, wall_correction, wall_table
-from microtwin.physics.sphere_sphere import XA11, XA12, XC11, XC12, YA11, YA12, YB11, YB12, YB21, YB22, YC11, YC12
+from microtwin.physics.sphere_sphere import XA11, XC11, YA11, YB11, YB12, YB21, YB22, YC11
 from microtwin.physics.validation import checked_spheres
 from microtwin.physics.wall_mobility import fill_mobility
 

@@ -25,6 +25,7 @@ closed form.  Continuity then gives the tridiagonal equations for A.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import solve_banded
 
 from microtwin.errors import InputError
@@ -134,7 +135,7 @@ def _far(height: np.ndarray) -> np.ndarray:
     return out
 
 
-def wall_functions(gap_over_radius: np.ndarray) -> np.ndarray:
+def wall_functions(gap_over_radius: ArrayLike) -> np.ndarray:
     """Resistance functions of one sphere at the gaps `gap_over_radius` (eps = gap/a), shape (n,) -> (n, 7).
 
     Columns (all dimensionless; constants X_T ... T_S name their index):

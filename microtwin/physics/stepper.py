@@ -1,10 +1,10 @@
 """One compiled call advances a world through a camera frame.
 
-Fixman's midpoint scheme (J. Chem. Phys. 69 (1978) 1527): half a step with the mobility at the start, the whole step with
-the mobility at the middle and the *same* random force √(2kT/dt) L w, R = L Lᵀ at the start. That yields displacements of
-covariance 2kT R⁻¹ dt and the drift kT ∇·R⁻¹ with no derivative of R. The normal and tangential springs enter as the
-linearised implicit midpoint, which keeps a harmonic well's Boltzmann variance at any step. The midpoint also keeps a
-spinning robot from spiralling outward, which explicit Euler does.
+Fixman's midpoint scheme (J. Chem. Phys. 69 (1978) 1527): half a step with the mobility at the start, the whole step
+with the mobility at the middle and the *same* random force √(2kT/dt) L w, R = L Lᵀ at the start. That yields
+displacements of covariance 2kT R⁻¹ dt and the drift kT ∇·R⁻¹ with no derivative of R. The normal and tangential springs
+enter as the linearised implicit midpoint, which keeps a harmonic well's Boltzmann variance at any step. The midpoint
+also keeps a spinning robot from spiralling outward, which explicit Euler does.
 """
 
 import math
@@ -34,7 +34,7 @@ class Setup(NamedTuple):
     liquid: np.ndarray  # (4,)
     flow: np.ndarray  # Flow.parameters()
     walls: np.ndarray  # lubrication.wall_table()
-    index: np.ndarray  # (N, N) which of the pairs' tables
+    which: np.ndarray  # (N, N) which of the pairs' tables
     pairs: np.ndarray  # lubrication.pair_tables()
 
 
@@ -110,7 +110,14 @@ def _factor(matrix):
 @njit(cache=True)
 def _resist(setup, positions, room):
     return fill_resistance(
-        positions, setup.bodies[RADIUS], setup.liquid[VISCOSITY], setup.walls, setup.index, setup.pairs, room.matrix, room.resist
+        positions,
+        setup.bodies[RADIUS],
+        setup.liquid[VISCOSITY],
+        setup.walls,
+        setup.which,
+        setup.pairs,
+        room.matrix,
+        room.resist,
     )
 
 
@@ -124,7 +131,9 @@ def _begin(setup, state, room, normals):
         room.fixed[3 * i + 2] = -setup.bodies[WEIGHT, i]
         if setup.bodies[LIFT, i] > 0.0:
             rolling = state.spins[i, 0] ** 2 + state.spins[i, 1] ** 2
-            room.fixed[3 * i + 2] += setup.bodies[LIFT, i] * rolling / (state.positions[i, 2] - setup.bodies[RADIUS, i]) ** 3
+            room.fixed[3 * i + 2] += (
+                setup.bodies[LIFT, i] * rolling / (state.positions[i, 2] - setup.bodies[RADIUS, i]) ** 3
+            )
     contact.push_apart(touching, n, room.fixed)
     if setup.liquid[KT] > 0.0:
         room.matrix[:] = room.resist
@@ -166,8 +175,8 @@ def _solve(setup, state, drive, room, touching, step, stage):
     contact.stiffen(touching, n, 0.5 * step, room.matrix)
     if state.springs.size > 0:
         contact.drag_back(
-            touching, n, setup.bodies[RADIUS], setup.bodies[FRICTION], setup.liquid[PAIR_FRICTION], state.springs, state.sliding,
-            0.5 * step, room.matrix, room.force,
+            touching, n, setup.bodies[RADIUS], setup.bodies[FRICTION], setup.liquid[PAIR_FRICTION], state.springs,
+            state.sliding, 0.5 * step, room.matrix, room.force,
         )  # fmt: skip
     for i in range(n):
         if drive.forward[i] > 0.0 and not drive.resolved:  # a motor that imposes the rotation, its torque read back
@@ -282,8 +291,8 @@ def _try(setup, state, drive, room, touching, step):
             _turn_moments(setup, state, drive, room, step)
         if state.springs.size > 0:
             contact.stretch(
-                touching, setup.bodies.shape[1], setup.bodies[RADIUS], setup.bodies[FRICTION], setup.liquid[PAIR_FRICTION], room.velocity,
-                step, state.springs, state.sliding, stage == 1,
+                touching, setup.bodies.shape[1], setup.bodies[RADIUS], setup.bodies[FRICTION],
+                setup.liquid[PAIR_FRICTION], room.velocity, step, state.springs, state.sliding, stage == 1,
             )  # fmt: skip
         if stage == 0:
             _move(state.positions, room.velocity, 0.5 * step, room.middle)
@@ -297,8 +306,8 @@ def _try(setup, state, drive, room, touching, step):
 def advance(duration, total, normals, setup, state, quadratures, rate, resolved):
     """Advance the world by ``duration`` seconds, the last part of a call's ``total``, in place.
 
-    ``normals`` (steps, 6N) holds one row of standard normal numbers for each inner step; ``quadratures`` (N, 2, 3) is the
-    field seen by each body (mT), turning at ``rate`` (rad/s).
+    ``normals`` (steps, 6N) holds one row of standard normal numbers for each inner step; ``quadratures`` (N, 2, 3) is
+    the field seen by each body (mT), turning at ``rate`` (rad/s).
 
     Returns:
         The time left, s: zero, or what remains where halved steps used the normals up; −1 when no step, however short,

@@ -28,7 +28,9 @@ def checked_spheres(positions_um, radii_um, viscosity_pa_s, min_gap_um: float = 
     gaps = positions[:, 2] - radii
     if (gaps < min_gap_um).any():
         i = int(np.argmin(gaps))
-        raise InputError(f"body {i} is below the glass (gap {gaps[i]:.4g} µm): raise z above {radii[i] + min_gap_um:.4g}")
+        raise InputError(
+            f"body {i} is below the glass (gap {gaps[i]:.4g} µm): raise z above {radii[i] + min_gap_um:.4g}"
+        )
     for i in range(1, len(positions)):
         distance = np.linalg.norm(positions[:i] - positions[i], axis=1) - radii[:i] - radii[i]
         if (distance < min_gap_um).any():

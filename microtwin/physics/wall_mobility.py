@@ -127,11 +127,7 @@ def _pair_blocks(field, a, source, b, viscosity, tt, rr):
             e33 = 2.0 if (i == 2 and j == 2) else 0.0
             f2 = 3.0 * ij * p5 - e * p3
             f3 = -15.0 * ij * zz * p7 + 3.0 * (e * zz + e3) * p5
-            f4 = (
-                105.0 * ij * zz * zz * p9
-                - 15.0 * (ij + 2.0 * zz * e3 + e * zz * zz) * p7
-                + 3.0 * (e + e33) * p5
-            )
+            f4 = 105.0 * ij * zz * zz * p9 - 15.0 * (ij + 2.0 * zz * e3 + e * zz * zz) * p7 + 3.0 * (e + e33) * p5
             g = -e * p1 - ij * p3 + 2.0 * h * s * z * f2
             g += lap * f2 + 2.0 / 3.0 * s * (a2 * h + b2 * z) * f3 + 2.0 / 9.0 * a2 * b2 * s * f4
             if (i == 2) != (j == 2):  # the δ_j3 and δ_i3 terms, which cancel at i = j = 3

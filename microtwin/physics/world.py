@@ -57,9 +57,9 @@ class World:
     Args:
         bodies: what to simulate; gaps to the glass and between bodies must be positive.
         rng: Generator, or seed; a run repeats bit for bit from the same one.
-        coils: full scale and shape of the field; by default the lab's (:func:`~microtwin.robots.calibration.lab_coils`).
-        fidelity: ``averaged`` (mean torque of a moment that follows or slips) or ``resolved`` (through the cycle).
-        max_step_s: longest inner step; 1/96 s is four to a camera frame.
+        coils: full scale and shape of the field; by default the lab's
+        (:func:`~microtwin.robots.calibration.lab_coils`). fidelity: ``averaged`` (mean torque of a moment that follows
+        or slips) or ``resolved`` (through the cycle). max_step_s: longest inner step; 1/96 s is four to a camera frame.
 
     Raises:
         InputError: bodies that overlap or touch the glass, NaN, a fidelity that does not exist.
@@ -100,14 +100,14 @@ class World:
             ]
         ).T.copy()
         rubs = self.liquid.pair_friction > 0 or (parameters[stepper.FRICTION] > 0).any()
-        index, pairs = pair_tables(radii)
+        which, pairs = pair_tables(radii)
         self._max_step_s = max_step_s
         self._setup = stepper.Setup(
             bodies=parameters,
             liquid=np.array([viscosity, self.liquid.kt_pn_um, self.liquid.hamaker_pn_um, self.liquid.pair_friction]),
             flow=self.flow.parameters(),
             walls=wall_table(),
-            index=index,
+            which=which,
             pairs=pairs,
         )
         self._state = stepper.State(

@@ -29,8 +29,8 @@ class Body:
         moment_pn_um_per_mt: magnetic moment (1 pN·µm/mT = 1e-15 A·m²); 0 for cargo.
         friction: Coulomb coefficient against the glass.
         heading_offset_rad: how far this robot rolls from the commanded heading, CCW.
-        lift_pn_um3_s2: lift of a rolling body, lift·Ω²/gap³ (pN). Soft or charged surfaces lift what slides over them in
-            proportion to speed squared, a thin soft layer as 1/gap³ (Skotheim & Mahadevan, Phys. Fluids 17 (2005)
+        lift_pn_um3_s2: lift of a rolling body, lift·Ω²/gap³ (pN). Soft or charged surfaces lift what slides over them
+            in proportion to speed squared, a thin soft layer as 1/gap³ (Skotheim & Mahadevan, Phys. Fluids 17 (2005)
             092101). The coefficient is fitted to the bend of the measured speeds; docs/decisions/0003.
         anchored: grown onto the glass: it neither moves nor turns.
     """

@@ -2,8 +2,8 @@
 
 Nine 10 µm rollers of one batch differ in speed per hertz, in step-out and in where they go when told a heading
 (``experiments/roller_tracks.py``). Most of the heading error is the coils' (unequal axes, a dead band), which
-:func:`~microtwin.robots.calibration.lab_coils` models; what is left is a small constant turn of camera against coils and
-a drift that matters less the faster the robot rolls.
+:func:`~microtwin.robots.calibration.lab_coils` models; what is left is a small constant turn of camera against coils
+and a drift that matters less the faster the robot rolls.
 """
 
 import math
@@ -34,7 +34,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Draws robots as the measured trials spread: log-normal in speed per hertz, set by the repulsion range, and in step-out.
+    """Draws robots as the measured trials spread: log-normal in speed per hertz (through the range) and in step-out.
 
     The moment follows: step-out is moment over drag, and the drag falls as the gap grows with the range.
 
