@@ -167,7 +167,7 @@ def pair(gap=0.01):
 def test_normal_forces_of_a_pair_balance():
     positions, radii = pair()
     rows = touch.close_surfaces(positions, radii, np.array([0.04, 0.06]), 7e-3)
-    rows = rows[rows[:, touch.J] < 2]
+    rows = rows[rows[:, touch.SECOND] < 2]
     assert len(rows) == 1
     force = np.zeros(12)
     touch.push_apart(rows, 2, force)
@@ -181,7 +181,7 @@ def test_normal_forces_of_a_pair_balance():
 def test_friction_of_a_pair_balances_in_force_and_torque():
     positions, radii = pair()
     rows = touch.close_surfaces(positions, radii, np.array([0.04, 0.06]), 0.0)
-    rows = rows[rows[:, touch.J] < 2]
+    rows = rows[rows[:, touch.SECOND] < 2]
     springs, sliding = np.zeros((2, 3, 3)), np.zeros((2, 3), dtype=bool)
     d = rows[0, touch.DX : touch.DX + 3]
     stretch = np.cross(d, [0.3, -0.2, 1.0])
@@ -202,7 +202,7 @@ def test_bodies_that_turn_like_gears_do_not_rub():
     """The relative velocity of the surfaces vanishes for wheels in mesh, and for the pair turning as one body."""
     positions, radii = pair(1e-9)
     rows = touch.close_surfaces(positions, radii, np.array([0.04, 0.06]), 0.0)
-    row = rows[rows[:, touch.J] < 2][0]
+    row = rows[rows[:, touch.SECOND] < 2][0]
     jacobian, index = np.empty((3, 12)), np.empty(12, np.int64)
     assert touch._slide(row, 2, radii, jacobian, index) == 12
     d = row[touch.DX : touch.DX + 3]
