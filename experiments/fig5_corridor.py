@@ -85,15 +85,25 @@ def declared() -> str:
             alone.step(RotatingField(frequency_hz=f), 1.0)
         slopes.append(float(np.hypot(*alone.velocities_um_s[0, :2])) / f)
     gaps_nm = [1e3 * world.rest_gap_um(body) for body in (0, 1)]
-    return f"""declared, one set for all cells
-  robot      {min(slopes):.2f}–{max(slopes):.2f} µm/s per Hz rolling alone at 3–15 Hz in the twin (median calibration robot 2.36)
-  surfaces   repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair alike; rest gap {gaps_nm[0]:.0f} nm robot,
-  {gaps_nm[1]:.0f} nm bead trial      drift sd {fitted("pushing", "drift_sd_um_s"):.3g} µm/s per axis; approach distance
-  {fitted("pushing", "approach_um"):.3g} µm coils      {coils.full_scale_mt} mT, dead band {coils.dead_band:.3g}, corner
-  {coils.cutoff_hz:.0f} Hz; moment {robot.moment_pn_um_per_mt:.0f} pN·µm/mT
-the published numbers cannot separate
-  a slow robot from the median one with an extra layer between robot and bead (here one range sets both)
-  the drift from any other constant bias of a trial, such as a heading offset"""  # noqa: E501
+    lines = {
+        "robot": f"{min(slopes):.2f}–{max(slopes):.2f} µm/s per Hz rolling alone at 3–15 Hz in the twin "
+        "(median calibration robot 2.36)",
+        "surfaces": f"repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair alike; rest gap {gaps_nm[0]:.0f} nm "
+        f"robot, {gaps_nm[1]:.0f} nm bead; no friction",
+        "trial": f"drift sd {fitted('pushing', 'drift_sd_um_s'):.3g} µm/s per axis; approach distance "
+        f"{fitted('pushing', 'approach_um'):.3g} µm",
+        "coils": f"{coils.full_scale_mt} mT, dead band {coils.dead_band:.3g}, corner {coils.cutoff_hz:.0f} Hz; moment "
+        f"{robot.moment_pn_um_per_mt:.0f} pN·µm/mT",
+    }
+    return "\n".join(
+        [
+            "declared, one set for all cells",
+            *(f"  {name:10} {text}" for name, text in lines.items()),
+            "the published numbers cannot separate",
+            "  a slow robot from the median one with an extra layer between robot and bead (here one range sets both)",
+            "  the drift from any other constant bias of a trial, such as a heading offset",
+        ]
+    )
 
 
 def trend(change: np.ndarray, frequencies: tuple[float, ...], first: int = 0) -> tuple[bool, str]:

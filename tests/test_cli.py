@@ -34,7 +34,8 @@ def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys\nfrom microtwin.cli import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    assert not end.code\n"
-        "print(*(m for m in ('numba', 'matplotlib', 'pandas', 'pyarrow', 'scipy') if m in sys.modules), file=sys.stderr)"
+        "heavy = {'numba', 'matplotlib', 'pandas', 'pyarrow', 'scipy'}\n"
+        "print(*heavy & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stderr.split() == []
@@ -241,7 +242,7 @@ def test_ctrl_c_saves_what_there_is(tmp_path, wait_s):
     finished = [t for t in report["trials"] if not t["interrupted"]]
     assert len(finished) >= 2 and all(t["success"] for t in finished)
     table = pd.read_parquet(tmp_path / "out" / "telemetry.parquet")
-    assert table["trial"].nunique() == len(report["trials"])
+    assert len(set(table["trial"])) == len(report["trials"])
     assert (tmp_path / "out" / "trajectory.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -289,5 +290,5 @@ def test_ctrl_c_at_once_says_that_there_is_nothing(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(PushScene, "open", interrupted)
     assert main(short(tmp_path / "out")) == 130
     text = capsys.readouterr()
-    assert text.err.count("\n") == 1 and "nothing" in text.err or "anything" in text.err
+    assert text.err == "microtwin: stopped before there was anything to save\n"
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]

@@ -25,7 +25,7 @@ def test_the_twin_is_a_backend():
 
 @pytest.mark.parametrize("name", ["nope", "", "SIM", "a\nb"])
 def test_an_unknown_backend_names_the_choices(name):
-    with pytest.raises(InputError, match="choose one of .*sim") as error:
+    with pytest.raises(InputError, match=r"choose one of .*sim") as error:
         open_rig(name)
     assert "\n" not in str(error.value)
 

@@ -85,14 +85,14 @@ def test_the_table_names_its_columns_and_units():
     assert tuple(table.columns) == COLUMNS
     assert table["frame"].tolist() == [0, 1, 2, 3, 4]
     assert table[["robot_x_um", "robot_y_um", "object_x_um", "object_y_um"]].iloc[0].tolist() == [1, 2, 3, 4]
-    assert table["goal_index"].tolist() == [0, 0, 1, 1, 1]
+    assert table["goal_index"].tolist() == [0, 0, 1, 1, 2]
     assert table["mode"].tolist() == ["push"] * 4 + ["done"]
     assert (table["frequency_hz"].iloc[:4] == 12.0).all()
 
 
 def test_what_was_applied_is_recorded_with_the_heading_folded():
     table = run_trial(PaperRig(), observer, Roller(), time_limit_s=1.0).table()
-    assert (table["amplitude"] == 0.5).all()  # this rig halves what it is asked for
+    assert set(table["amplitude"]) == {0.5}  # this rig halves what it is asked for
     assert table["alpha_rad"].iloc[0] == pytest.approx(7.0 - 2 * math.pi)
 
 
@@ -100,10 +100,14 @@ def test_what_was_applied_is_recorded_with_the_heading_folded():
 def test_ctrl_c_keeps_what_there_is(place):
     """Wherever it falls: nothing is raised, all frames before it are there, the field is off."""
 
-    def interrupting(seen):
-        if seen.index == 7:
+    def interrupting(frame):
+        if frame.index == 7:
             raise KeyboardInterrupt
-        return observer(seen)
+        return observer(frame)
+
+    def listening(seen: Observation) -> None:
+        if place == "listener":
+            interrupting(seen)
 
     rig = PaperRig(breaks_at=7 if place == "rig" else None)
     recording = run_trial(
@@ -111,7 +115,7 @@ def test_ctrl_c_keeps_what_there_is(place):
         interrupting if place == "observer" else observer,
         Roller(breaks_at=7 if place == "controller" else None),
         time_limit_s=9.0,
-        on_frame=interrupting if place == "listener" else None,
+        on_frame=listening,
     )
     assert (recording.success, recording.interrupted) == (False, True)
     assert recording.table()["frame"].tolist() == list(range(8 if place == "listener" else 7))

@@ -41,8 +41,9 @@ def test_the_cargo_is_on_the_first_node_and_the_robot_behind(robot, start_um):
 
 @pytest.mark.parametrize("degrees", [90, 180, -45])
 def test_the_start_bearing_turns_counter_clockwise(degrees):
-    offs = [math.remainder(bearing(start(s, start_bearing_rad=math.radians(degrees))[0]) - math.radians(degrees), 2 * math.pi)
-            for s in range(20)]  # fmt: skip
+    told = math.radians(degrees)
+    rigs = [start(seed, start_bearing_rad=told)[0] for seed in range(20)]
+    offs = [math.remainder(bearing(rig) - told, 2 * math.pi) for rig in rigs]
     assert np.mean(offs) == pytest.approx(0.0, abs=0.15)
 
 
@@ -88,7 +89,7 @@ def test_obstacles_are_cells_that_rest():
     rig.command(RotatingField(0.0, math.pi / 2, 6.0))
     for _ in range(24):
         rig.observe()
-    np.testing.assert_allclose(rig.world.positions_um[2:, :2], [[0, 0], [40, 10]], atol=1e-9)
+    np.testing.assert_allclose(rig.world.positions_um[2:, :2], [[0, 0], [40, 10]], atol=1e-3)
 
 
 def test_the_same_generator_makes_the_same_scene():

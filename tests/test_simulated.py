@@ -37,8 +37,7 @@ def test_frames_come_at_the_camera_s_rate_and_none_twice(rate, latency):
 def test_a_command_is_seen_as_many_frames_late_as_stated(latency):
     """With no latency the next frame shows the robot moved; with k frames of it, k frames later."""
     rig = SimulatedRig(calm_world(), latency_frames=latency)
-    for _ in range(10):
-        still = rig.observe().positions_um[0, 0]
+    still = [rig.observe().positions_um[0, 0] for _ in range(10)][-1]
     rig.command(ROLL)
     moved = [rig.observe().positions_um[0, 0] - still for _ in range(latency + 3)]
     assert np.abs(moved[:latency]).max(initial=0.0) < 1e-6

@@ -15,7 +15,9 @@ from microtwin.scene import PushScene
 NODES = from_name("circle")
 
 
-@given(x=st.floats(-99, 99), y=st.floats(-99, 99), heading=st.floats(-3, 3), away=st.floats(0.1, 99), d=st.floats(1, 50))
+@given(
+    x=st.floats(-99, 99), y=st.floats(-99, 99), heading=st.floats(-3, 3), away=st.floats(0.1, 99), d=st.floats(1, 50)
+)
 def test_the_approach_point_is_behind_the_cargo(x, y, heading, away, d):
     cargo = np.array([x, y])
     goal = cargo + away * np.array([math.cos(heading), math.sin(heading)])

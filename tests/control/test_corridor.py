@@ -73,7 +73,7 @@ def test_a_line_without_length_has_no_side():
     width=st.floats(0.05, 25.0),
 )
 def test_the_three_cases(x, y, heading, along, across, width):
-    """Left of the corridor spins clockwise, right of it counter-clockwise, inside it rolls from the robot to the goal."""
+    """Left of the corridor spins clockwise, right of it counter-clockwise, inside rolls from the robot to the goal."""
     robot = np.array([x, y])
     goal = robot + 60.0 * unit(heading)
     cargo = robot + along * unit(heading) + across * left_of(heading)
@@ -121,7 +121,8 @@ def test_a_turned_and_moved_scene_is_controlled_alike(seed, by, x, y, mode):
     nodes, robots, cargos, width = tour(seed)
     rotation = np.array([[math.cos(by), -math.sin(by)], [math.sin(by), math.cos(by)]])
     here = play(nodes, robots, cargos, width, mode)
-    there = play(*(points @ rotation.T + [x, y] for points in (nodes, robots, cargos)), width, mode)
+    nodes, robots, cargos = (points @ rotation.T + [x, y] for points in (nodes, robots, cargos))
+    there = play(nodes, robots, cargos, width, mode)
     for (*state, alpha), (*other, beta) in zip(here, there, strict=True):
         assert state == other
         if state[0] in ("push", "approach"):  # a spin keeps whatever heading it had
@@ -150,6 +151,8 @@ def test_all_nodes_reached_at_once_are_passed(at, spacing):
     controller.goal_index = at
     field = controller.act(seen(nodes[at] - [12, 0], nodes[at]))
     beyond = np.flatnonzero(nodes[:, 0] > nodes[at, 0] + 8.0)
+    if (np.abs(nodes[:, 0] - nodes[at, 0] - 8.0) < 1e-9).any():
+        return  # exactly on the threshold: either will do
     if beyond.size:
         assert controller.goal_index == beyond[0] and not controller.done
         assert field.amplitude == 1.0
@@ -178,10 +181,11 @@ def test_the_last_node_ends_it_and_it_stays_ended():
 
 @pytest.mark.parametrize("robot", [(-60, 0), (0, -55), (25, 0)])
 def test_a_lost_cargo_is_approached_again(robot):
-    """Too far away, or behind the robot."""
+    """Too far away, or behind the robot; the robot turns back in that very frame."""
     controller = pushing([(60, 0), (80, 0)])
     field = controller.act(seen(robot, (0, 0)))
     assert controller.mode == "approach"
+    assert field == controller.act(seen(robot, (0, 0)))
     assert field.gamma_rad == PUSH_RAD
 
 

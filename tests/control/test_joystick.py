@@ -60,9 +60,9 @@ def test_the_delay_is_no_longer_than_stated():
     assert differ[0] == 20 + math.ceil(0.26 * RATE_HZ)
 
 
-def hand_errors(frames, dt_s, **options):
+def hand_errors(frames, dt_s, seed=0, **options):
     """What the hand adds to the heading, rad: two robots far from a still cargo, one steered by a calm hand."""
-    shaky, calm = joystick(**options), joystick(**(options | {"hand_rad": 0.0}))
+    shaky, calm = joystick(seed, **options), joystick(**(options | {"hand_rad": 0.0}))
     out = np.empty(frames)
     for i in range(frames):
         seen = Observation(i, i * dt_s, np.array([300.0, -200.0]), NODES[0])
@@ -107,9 +107,8 @@ def test_the_same_hand_twice():
 def finish(cargo):
     controller = joystick()
     controller.mode, controller.goal_index = "push", len(NODES) - 2
-    for i in range(24):
-        field = controller.act(Observation(i, i / RATE_HZ, cargo + np.array([0.0, -12.0]), cargo))
-    return controller, field
+    fields = [controller.act(Observation(i, i / RATE_HZ, cargo + np.array([0.0, -12.0]), cargo)) for i in range(24)]
+    return controller, fields[-1]
 
 
 def test_it_ends_with_the_cargo_on_the_last_node():
