@@ -88,7 +88,7 @@ def declared() -> str:
     lines = {
         "robot": f"{min(slopes):.2f}–{max(slopes):.2f} µm/s per Hz rolling alone at 3–15 Hz in the twin "
         "(median calibration robot 2.36)",
-        "surfaces": f"repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair alike; rest gap {gaps_nm[0]:.0f} nm "
+        "surfaces": f"repulsion range {1e3 * robot.range_um:.0f} nm, glass and pair; rest gap {gaps_nm[0]:.0f} nm "
         f"robot, {gaps_nm[1]:.0f} nm bead; no friction",
         "trial": f"drift sd {fitted('pushing', 'drift_sd_um_s'):.3g} µm/s per axis; approach distance "
         f"{fitted('pushing', 'approach_um'):.3g} µm",

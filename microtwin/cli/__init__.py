@@ -5,11 +5,17 @@ from microtwin.errors import exit_code
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``microtwin``; exit codes as in :func:`microtwin.errors.exit_code`, 2 for arguments that do not parse."""
+    import sys
+
     import tyro
 
+    import microtwin
     from microtwin.cli.push import push
 
     def run() -> int:
+        if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+            print(f"microtwin {microtwin.__version__}")
+            return 0
         return tyro.extras.subcommand_cli_from_dict(
             {"push": push},
             prog="microtwin",

@@ -19,7 +19,7 @@ NODES = circle()
 RATE_HZ = 24.0
 
 
-def joystick(seed=0, **options):
+def joystick(seed: int = 0, **options):
     values = {"frequency_hz": 12.0, "rng": np.random.default_rng(seed), "hand_rad": 0.0} | options
     return Joystick(NODES, **values)
 
@@ -62,7 +62,7 @@ def test_the_delay_is_no_longer_than_stated():
 
 def hand_errors(frames, dt_s, seed=0, **options):
     """What the hand adds to the heading, rad: two robots far from a still cargo, one steered by a calm hand."""
-    shaky, calm = joystick(seed, **options), joystick(**(options | {"hand_rad": 0.0}))
+    shaky, calm = joystick(seed, **options), joystick(seed, **(options | {"hand_rad": 0.0}))
     out = np.empty(frames)
     for i in range(frames):
         seen = Observation(i, i * dt_s, np.array([300.0, -200.0]), NODES[0])
