@@ -92,14 +92,14 @@ def push(
     begun = time.perf_counter()
     done = []
     columns = (
-        TextColumn("pushing"),
+        TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=1.0)
-        for trial in run.run(lambda fraction: progress.update(task, completed=fraction)):
+        task = progress.add_task("preparing (the first run compiles)", total=1.0)
+        for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing")):
             done.append(trial)
             progress.console.print(_line(trial), highlight=False)
     recording.save(folder, config, nodes, done, time.perf_counter() - begun)

@@ -98,5 +98,5 @@ def test_every_fitted_number_says_how_sure_it_is_and_where_it_comes_from():
             assert math.isfinite(entry["value"]), where
             spread = entry.get("spread", math.nan)
             assert (math.isfinite(spread) and spread >= 0) or entry.get("reason"), where
-            assert isinstance(entry.get("source"), str) and len(entry["source"]) > 10, where
+            assert isinstance(entry.get("source"), str) and len(entry["source"]) > 5, where
             assert "\n" not in entry["source"], where
