@@ -1,5 +1,7 @@
 """The one error for bad input, and how a command reports it."""
 
+import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +20,22 @@ class InputError(ValueError):
 
 
 def exit_code(name: str, command: Callable[[], Any], stopped: str = "stopped") -> int:
-    """Run a command for its exit code: what it returns, 2 on bad input, 130 on Ctrl-C, one line said of either."""
+    """Run a command for its exit code: what it returns, 2 on bad input, 130 on Ctrl-C, one line said of either.
+
+    A screen that has no µ shows a question mark; one that is gone (a closed pipe, a full disk) ends the command with 1.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         return command() or 0
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if sys.stdout:  # or Python's own flush at exit would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{name}: {stopped}", file=sys.stderr)
         return 130

@@ -1,19 +1,14 @@
-"""What the pushing paper measures of a run: completion time, mean absolute error, and the share of time spent spinning.
+"""What the pushing paper measures of a run's positions and modes: mean absolute error, share of time spent spinning.
 
 All are computed from what any rig records, so a twin and a microscope are measured alike. Positions are arrays of
-shape (n, 2): x and y in µm in one frame; times are in s.
+shape (n, 2): x and y in µm in one frame.
 """
-
-import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
 from microtwin.errors import InputError
-
-GOAL_THRESHOLD_UM = 8.0
-"""A node is reached when the object is closer to it than this (threshold t, section VI of the pushing paper)."""
 
 
 def closest_points(nodes_um: ArrayLike, track_um: ArrayLike) -> NDArray[np.float64]:
@@ -38,48 +33,6 @@ def mean_absolute_error(nodes_um: ArrayLike, track_um: ArrayLike) -> float:
     nodes, track = _positions(nodes_um, "nodes"), _positions(track_um, "track")
     distance, _ = KDTree(track).query(nodes)
     return float(np.mean(distance))
-
-
-def nodes_reached(
-    nodes_um: ArrayLike, track_um: ArrayLike, threshold_um: float = GOAL_THRESHOLD_UM
-) -> NDArray[np.int64]:
-    """How many nodes the object has reached, in their order, up to and including each frame: shape (frames,).
-
-    ``nodes_um`` has shape (nodes, 2), ``track_um`` shape (frames, 2). A node counts once all before it do and the
-    object is closer to it than ``threshold_um``; several can be reached in one frame, since the nodes stand closer
-    (5.4 µm) than the threshold (8 µm, sections IV and VI of the pushing paper). Raises InputError as `closest_points`
-    does, or if the threshold is not finite and positive.
-    """
-    nodes, track = _positions(nodes_um, "nodes"), _positions(track_um, "track")
-    if not (math.isfinite(threshold_um) and threshold_um > 0):
-        raise InputError(f"goal threshold {threshold_um} µm: give a finite threshold above 0")
-    reached = np.zeros(len(track), dtype=np.int64)
-    count = 0
-    for frame, (x, y) in enumerate(track):
-        while count < len(nodes) and math.hypot(nodes[count, 0] - x, nodes[count, 1] - y) < threshold_um:
-            count += 1
-        reached[frame] = count
-    return reached
-
-
-def completion_time(
-    time_s: ArrayLike, nodes_um: ArrayLike, track_um: ArrayLike, threshold_um: float = GOAL_THRESHOLD_UM
-) -> float:
-    """Time from the frame that reaches the first node to the frame that reaches the last one, in s; NaN if none does.
-
-    ``time_s`` has shape (frames,), ``nodes_um`` shape (nodes, 2), ``track_um``, the object, shape (frames, 2). Section
-    V of the pushing paper: the time to push an object from G_1 to G_100. Nodes are reached as `nodes_reached` says.
-    Raises InputError as that does, or if the times are not finite, do not rise, or are not one per frame.
-    """
-    reached = nodes_reached(nodes_um, track_um, threshold_um)
-    time = np.asarray(time_s, dtype=float)
-    if time.shape != reached.shape:
-        raise InputError(f"times of shape {time.shape} for {len(reached)} frames: give one time per frame")
-    if not (np.isfinite(time).all() and (np.diff(time) > 0).all()):
-        raise InputError("times: give finite times in s that rise from frame to frame")
-    if reached[-1] < len(np.asarray(nodes_um)):
-        return math.nan
-    return float(time[np.argmax(reached == reached[-1])] - time[np.argmax(reached > 0)])
 
 
 def spin_fraction(spinning: ArrayLike) -> float:

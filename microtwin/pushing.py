@@ -49,7 +49,12 @@ class Push:
             raise InputError(f"seed is {self.seed}: give 0 or more")
         if self.time_limit_s is not None and not (math.isfinite(self.time_limit_s) and self.time_limit_s > 0):
             raise InputError(f"time limit is {self.time_limit_s} s: give a positive number")
-        self.make_controller(np.random.default_rng(0))  # its own checks, before any work is spent
+        path_length(self.nodes_um)  # its own checks, and the controller's, before any work is spent
+        if not (math.isfinite(self.width_um) and self.width_um > 0):
+            raise InputError(f"corridor width is {self.width_um}: give a positive number")
+        self.make_controller(np.random.default_rng(0))
+        if not math.isfinite(self.limit_s):
+            raise InputError(f"frequency is {self.frequency_hz}: too slow to ever finish, give a larger one")
 
     def make_controller(self, rng: np.random.Generator) -> Controller:
         approach = fitted("pushing", "approach_um") if self.approach_um is None else self.approach_um
@@ -91,6 +96,8 @@ class Push:
 
             with rig:
                 recording = run_trial(rig, observer, controller, time_limit_s=self.limit_s, on_frame=heard)
+            if not recording.rows:  # stopped before the first frame: there is nothing to measure
+                raise KeyboardInterrupt
             yield Trial.measure(number, recording, self.nodes_um)
             if recording.interrupted:
                 return

@@ -1,5 +1,6 @@
 """What a run leaves behind: ``run.json``, ``telemetry.parquet`` and ``trajectory.png``."""
 
+import contextlib
 import importlib.metadata
 import json
 import math
@@ -67,7 +68,8 @@ def pushing(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def means(trials: list[Trial]) -> dict[str, float | None]:
-    """Mean of each measure over the trials; of the time, over those that succeeded."""
+    """Mean of each measure over the trials that were not interrupted; of the time, over those that succeeded."""
+    trials = [t for t in trials if not t.interrupted]
 
     def mean(values) -> float | None:
         values = list(values)
@@ -83,7 +85,7 @@ def means(trials: list[Trial]) -> dict[str, float | None]:
 
 
 def save(folder: Path, config: dict[str, Any], nodes_um: np.ndarray, trials: list[Trial], wall_time_s: float) -> None:
-    """Write the three files into an existing folder, each under a temporary name first.
+    """Write the three files into an existing folder: all of them or, when anything fails, none.
 
     Raises:
         InputError: the file system refuses.
@@ -97,11 +99,13 @@ def save(folder: Path, config: dict[str, Any], nodes_um: np.ndarray, trials: lis
     }
     telemetry = pd.concat([t.table.assign(trial=t.number) for t in trials], ignore_index=True)
     telemetry.insert(0, "trial", telemetry.pop("trial"))
-    with files.whole(folder / "telemetry.parquet") as path:
-        telemetry.to_parquet(path, index=False)
-    draw_trajectories(folder / "trajectory.png", nodes_um, trials)
-    with files.whole(folder / "run.json") as path:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    with contextlib.ExitStack() as stack:
+        names = ("telemetry.parquet", "trajectory.png", "run.json")
+        table, picture, summary = (stack.enter_context(files.whole(folder / name)) for name in names)
+        telemetry.to_parquet(table, index=False)
+        draw_trajectories(picture, nodes_um, trials)
+        summary.write_text(text, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from microtwin.physics import Flow, Liquid, World
 from microtwin.physics.surface_forces import KT_PN_UM, rest_gap
 from microtwin.robots import Body, Population, bead, cell, nominal
 from microtwin.robots.calibration import fitted, lab_coils
-from microtwin.simulated import SimulatedRig, TruthObserver
+from microtwin.simulated import SimulatedRig, TruthObserver, check_latency
 
 RobotKind = Literal["paper", "nominal", "population"]
 CargoKind = Literal["bead", "cell"]
@@ -25,12 +25,13 @@ class PushScene:
         robot: ``paper`` (the slower robot and longer-ranged repulsion that the published pushing times ask for),
             ``nominal`` (the median calibration robot) or ``population`` (one drawn from the measured spread).
         cargo: ``bead`` (10 µm silica, water) or ``cell`` (13.5 µm, culture medium).
-        flow: background flow, on top of the run's own drift.
+        flow: background flow, instead of the run's own drift.
         fidelity: magnetic torque ``averaged`` or ``resolved`` through the field's cycle.
         brownian: thermal motion on or off.
         latency_frames: frames between exposure and arrival.
         start_um: distance of the robot from the cargo at the start.
-        start_bearing_rad: where it starts, seen from the cargo, relative to straight behind; π is in front.
+        start_bearing_rad: where it starts, seen from the cargo, relative to straight behind, give or take 0.15 rad
+            drawn for each run; π is in front.
         obstacles: (n, 2) centres of resting cells, µm.
         range_um: repulsion range of the cargo (and of the ``paper`` robot); None for the fitted one.
         robot_range_um: repulsion range of the robot in culture medium; None for the fitted one.
@@ -49,6 +50,17 @@ class PushScene:
     range_um: float | None = None
     robot_range_um: float | None = None
     drift_sd_um_s: float | None = None
+
+    def __post_init__(self):
+        if self.robot not in ("paper", "nominal", "population"):
+            raise InputError(f"robot is {self.robot!r}: choose paper, nominal or population")
+        if self.cargo not in ("bead", "cell"):
+            raise InputError(f"cargo is {self.cargo!r}: choose bead or cell")
+        if self.cargo == "cell" and self.robot != "paper":
+            raise InputError(f"robot is {self.robot!r} with a cell: choose paper, the one fitted in culture medium")
+        if self.fidelity not in ("averaged", "resolved"):
+            raise InputError(f"fidelity is {self.fidelity!r}: choose averaged or resolved")
+        check_latency(self.latency_frames)
 
     def open(self, nodes_um: np.ndarray, rng: np.random.Generator) -> tuple[SimulatedRig, TruthObserver]:
         """The rig and its observer, the cargo on the first node; every draw comes from ``rng``.
@@ -72,10 +84,6 @@ class PushScene:
         return rig, TruthObserver(rng, noise_um=fitted("tracking", "noise_um"))
 
     def _bodies(self, rng: np.random.Generator) -> tuple[Body, Body, Liquid, tuple[float, float]]:
-        if self.robot not in ("paper", "nominal", "population"):
-            raise InputError(f"robot is {self.robot!r}: choose paper, nominal or population")
-        if self.cargo not in ("bead", "cell"):
-            raise InputError(f"cargo is {self.cargo!r}: choose bead or cell")
         kt_pn_um = KT_PN_UM if self.brownian else 0.0
         drift_sd = _or(self.drift_sd_um_s, "pushing", "drift_sd_um_s")
         drift = (drift_sd * rng.standard_normal(), drift_sd * rng.standard_normal())
@@ -86,10 +94,15 @@ class PushScene:
         liquid = Liquid(kt_pn_um=kt_pn_um)
         if self.robot == "population":
             draw = Population.measured().draw(rng)
-            return draw.robot, bead(range_um=self.range_um or draw.robot.range_um), liquid, draw.drift_um_s
+            return (
+                draw.robot,
+                bead(range_um=draw.robot.range_um if self.range_um is None else self.range_um),
+                liquid,
+                draw.drift_um_s,
+            )
         if self.robot == "nominal":
             body = nominal()
-            return body, bead(range_um=self.range_um or body.range_um), liquid, (0.0, 0.0)
+            return body, bead(range_um=body.range_um if self.range_um is None else self.range_um), liquid, (0.0, 0.0)
         range_um = _or(self.range_um, "pushing", "range_um")
         return _like_nominal(range_um), bead(range_um=range_um), liquid, drift
 

@@ -13,6 +13,13 @@ from microtwin.rig import Frame, Observation
 
 FRAME_RATE_HZ = 24.0  # section III of the pushing paper
 TRACKING_NOISE_UM = 0.05  # per axis; the calibration tracks show 0.04–0.09 (experiments/roller_tracks.py)
+MAX_LATENCY_FRAMES = 240  # ten seconds: no rig is later
+
+
+def check_latency(frames: int) -> None:
+    """Raises InputError unless 0 ≤ frames ≤ 240."""
+    if not 0 <= frames <= MAX_LATENCY_FRAMES:
+        raise InputError(f"latency is {frames} frames: give 0 to {MAX_LATENCY_FRAMES}")
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,8 @@ class SimulatedFrame(Frame):
 class SimulatedRig:
     """A world seen at the camera's rate, frames arriving ``latency_frames`` late.
 
-    The first frame shows the world as it was set up; every later :meth:`observe` lets one frame time pass under the
-    last commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
+    The first frame shows the world as it was set up, and takes the latency to arrive; every later :meth:`observe` lets
+    one frame time pass under the last commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
 
     Raises:
         InputError: a frame rate ≤ 0, a negative latency.
@@ -35,8 +42,7 @@ class SimulatedRig:
     def __init__(self, world: World, *, frame_rate_hz: float = FRAME_RATE_HZ, latency_frames: int = 1):
         if not frame_rate_hz > 0:
             raise InputError(f"frame rate is {frame_rate_hz} Hz: give a positive number, 24 is the paper's")
-        if latency_frames < 0:
-            raise InputError(f"latency is {latency_frames} frames: give 0 or more")
+        check_latency(latency_frames)
         self.world = world
         self.frame_rate_hz = frame_rate_hz
         self._field = RotatingField.off()
@@ -48,11 +54,14 @@ class SimulatedRig:
         return field
 
     def observe(self) -> SimulatedFrame:
-        if self._count:
-            self.world.step(self._field, 1.0 / self.frame_rate_hz)
-        self._taken.append(SimulatedFrame(self._count, self.world.time_s, self.world.positions_um.copy()))
-        self._count += 1
-        return self._taken[0]
+        while True:
+            if self._count:
+                self.world.step(self._field, 1.0 / self.frame_rate_hz)
+            time_s = self._count / self.frame_rate_hz
+            self._taken.append(SimulatedFrame(self._count, time_s, self.world.positions_um.copy()))
+            self._count += 1
+            if len(self._taken) == self._taken.maxlen:
+                return self._taken[0]
 
     def __enter__(self) -> Self:
         return self

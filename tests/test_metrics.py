@@ -43,30 +43,6 @@ def test_error_ignores_order(nodes, track):
     )
 
 
-def test_completion_time_at_constant_speed():
-    # From 8 µm short of the first node to 8 µm short of the last: the time is the distance between nodes over speed.
-    nodes = np.column_stack((np.arange(0.0, 501.0, 5.0), np.zeros(101)))
-    time = np.arange(0.0, 70.0, 1 / 24)
-    track = np.column_stack((-50 + 10.0 * time, np.zeros_like(time)))
-    assert metrics.completion_time(time, nodes, track) == pytest.approx(50.0, abs=1.01 / 24)
-    assert math.isnan(metrics.completion_time(time[:1200], nodes, track[:1200]))
-    assert math.isnan(metrics.completion_time(time, nodes, track + (0.0, 8.1)))
-
-
-def test_several_nodes_are_reached_at_once_but_never_out_of_order():
-    nodes = np.array([(0.0, 0.0), (5.0, 0.0), (10.0, 0.0), (0.0, 3.0)])
-    track = np.array([(20.0, 0.0), (2.0, 0.0), (2.0, 0.0), (7.9, 0.0), (2.0, 0.0)])
-    assert metrics.nodes_reached(nodes, track).tolist() == [0, 2, 2, 3, 4]
-    # Closer than the threshold, not at it.
-    assert metrics.nodes_reached(nodes[:1], np.array([(8.0, 0.0), (7.999, 0.0)])).tolist() == [0, 1]
-
-
-def test_a_closed_path_is_not_complete_at_its_start():
-    nodes = paths.circle()
-    assert metrics.nodes_reached(nodes, nodes[:1]).tolist() == [2]
-    assert metrics.nodes_reached(nodes, nodes)[-1] == 100
-
-
 @given(st.lists(st.booleans(), min_size=1))
 def test_spin_fraction_counts_frames(spinning):
     assert metrics.spin_fraction(spinning) == pytest.approx(sum(spinning) / len(spinning))
@@ -83,11 +59,6 @@ LINE = np.array([(0.0, 0.0), (10.0, 0.0)])
         lambda: metrics.mean_absolute_error(LINE, np.zeros((3, 3))),
         lambda: metrics.mean_absolute_error(LINE, np.array([(0.0, math.nan)])),
         lambda: metrics.closest_points(LINE, np.zeros(4)),
-        lambda: metrics.nodes_reached(LINE, LINE, threshold_um=0.0),
-        lambda: metrics.nodes_reached(LINE, LINE, threshold_um=math.nan),
-        lambda: metrics.completion_time([0.0], LINE, LINE),
-        lambda: metrics.completion_time([0.0, 0.0], LINE, LINE),
-        lambda: metrics.completion_time([0.0, math.nan], LINE, LINE),
         lambda: metrics.spin_fraction([]),
         lambda: metrics.spin_fraction(["spin", "push"]),
         lambda: metrics.spin_fraction([[True]]),

@@ -97,12 +97,21 @@ def push(
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("preparing (the first run compiles)", total=1.0)
-        for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing")):
-            done.append(trial)
-            progress.console.print(_line(trial), highlight=False)
-    recording.save(folder, config, nodes, done, time.perf_counter() - begun)
+    stopped = False
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("preparing (the first run compiles)", total=1.0)
+            for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing")):
+                done.append(trial)
+                console.print(_line(trial), highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:  # also when the screen is gone (a closed pipe): what was computed is saved
+        if done:
+            with files.uninterrupted():
+                recording.save(folder, config, nodes, done, time.perf_counter() - begun)
+    if not done:
+        raise KeyboardInterrupt
     if len(done) > 1:
         mean = recording.means(done)
         finished = "unfinished" if mean["completion_time_s"] is None else f"{mean['completion_time_s']:6.1f} s"
@@ -110,9 +119,10 @@ def push(
             f"mean     {finished}   error {mean['mae_um'] or math.nan:.2f} µm   "
             f"spinning {100 * (mean['spin_fraction'] or 0.0):.0f} %",
             highlight=False,
+            soft_wrap=True,
         )
-    console.print(f"wrote run.json, telemetry.parquet and trajectory.png to {folder}", highlight=False)
-    return 130 if done[-1].interrupted else 0
+    console.print(f"wrote run.json, telemetry.parquet and trajectory.png to {folder}", highlight=False, soft_wrap=True)
+    return 130 if stopped or done[-1].interrupted else 0
 
 
 def _line(trial) -> str:

@@ -57,7 +57,15 @@ class Corridor:
         ):
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"{name} is {value}: give a positive number")
+        if not lost_um > approach_um + threshold_um:
+            raise InputError(f"lost distance is {lost_um}: give more than approach and threshold together")
         self.nodes_um = np.asarray(nodes_um, dtype=float)
+        if self.nodes_um.ndim != 2 or self.nodes_um.shape[1] != 2 or not self.nodes_um.size:
+            raise InputError(
+                f"nodes of shape {self.nodes_um.shape}: give at least one goal, as an array of shape (n, 2)"
+            )
+        if not np.isfinite(self.nodes_um).all():
+            raise InputError("nodes hold NaN or infinity: give finite numbers in µm")
         self.frequency_hz = frequency_hz
         self.width_um = width_um
         self.threshold_um = threshold_um
@@ -69,6 +77,8 @@ class Corridor:
         self._alpha = 0.0
 
     def act(self, observation: Observation) -> RotatingField:
+        if self.done:
+            return RotatingField.off()
         robot, cargo = observation.robot_um, observation.object_um
         while math.dist(self.nodes_um[self.goal_index], cargo) <= self.threshold_um:
             if self.goal_index == len(self.nodes_um) - 1:
@@ -76,16 +86,16 @@ class Corridor:
                 return RotatingField.off()
             self.goal_index += 1
         goal = self.nodes_um[self.goal_index]
+        apart = math.dist(robot, cargo)
+        passed = float((goal - robot) @ (cargo - robot)) < 0
+        if apart > self.lost_um or (passed and apart > self.approach_um):
+            self.mode = "approach"
         if self.mode == "approach":
             behind = approach_point(cargo, goal, self.approach_um)
             if math.dist(behind, robot) > self.threshold_um:
                 self._alpha = heading_behind(robot, behind, cargo)
                 return self._field(PUSH_RAD)
         offset = side_of(robot, goal, cargo)
-        ahead = float((goal - robot) @ (cargo - robot))
-        if math.dist(robot, cargo) > self.lost_um or (ahead < 0 and math.dist(robot, cargo) > self.approach_um):
-            self.mode = "approach"
-            return self._field(PUSH_RAD)
         if offset > self.width_um / 2:
             self.mode = "spin_cw"
             return self._field(SPIN_CW_RAD)

@@ -15,6 +15,7 @@ import numpy as np
 from microtwin.control.approach import approach_point, heading_behind
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
+from microtwin.paths import path_length
 from microtwin.rig import Observation
 
 
@@ -45,10 +46,21 @@ class Joystick:
         gain: float = 1.0,
         threshold_um: float = 8.0,
         approach_um: float = 15.0,
-        lost_um: float = 25.0,
+        lost_um: float = 40.0,
     ):
-        if not (math.isfinite(frequency_hz) and frequency_hz > 0):
-            raise InputError(f"frequency is {frequency_hz}: give a positive number")
+        for name, value in (
+            ("frequency", frequency_hz),
+            ("wander time", wander_s),
+            ("lead", lead_um),
+            ("threshold", threshold_um),
+            ("approach distance", approach_um),
+        ):
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} is {value}: give a positive number")
+        for name, value in (("hand error", hand_rad), ("delay", delay_s)):
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name} is {value}: give 0 or more")
+        path_length(nodes_um)  # its own checks
         self.nodes_um = np.asarray(nodes_um, dtype=float)
         self.frequency_hz = frequency_hz
         self.hand_rad, self.delay_s, self.wander_s = hand_rad, delay_s, wander_s
@@ -70,7 +82,7 @@ class Joystick:
             self._seen.popleft()
         seen = self._seen[0]
         robot, cargo = seen.robot_um, seen.object_um
-        self._follow(observation.object_um)
+        self._follow(cargo)
         if self.done:
             return RotatingField.off()
         aim = self.nodes_um[min(self.goal_index + self._ahead, len(self.nodes_um) - 1)]
@@ -95,7 +107,7 @@ class Joystick:
         near = self.nodes_um[self.goal_index : self.goal_index + 2 * self._ahead]
         self.goal_index += int(np.argmin(np.hypot(*(near - cargo).T)))
         left = len(self.nodes_um) - 1 - self.goal_index
-        if left == 0 or (left <= 2 and math.dist(self.nodes_um[-1], cargo) <= self.threshold_um):
+        if left <= 2 and math.dist(self.nodes_um[-1], cargo) <= self.threshold_um:
             self.done, self.mode = True, "done"
 
     def _wander(self, time_s: float) -> float:
