@@ -110,10 +110,15 @@ class CoilScale:
         The dead band takes its share off each axis's amplitude (its describing function, which the calibration tracks
         cannot tell from the waveform's exact clipping); the low-pass turns down all axes alike.
         """
-        duty = field.quadratures
-        amplitude = np.hypot(duty[0], duty[1])
-        passed = np.maximum(amplitude - self.dead_band, 0.0) / np.maximum(amplitude, 1e-12)
-        return duty * passed * self.applied_mt / math.hypot(1.0, field.frequency_hz / self.cutoff_hz)
+        turned_down = 1.0 / math.hypot(1.0, field.frequency_hz / self.cutoff_hz)
+        full_mt = self.applied_mt
+        found = np.zeros((2, 3))
+        for axis, (c, s) in enumerate(zip(*field.quadratures.tolist(), strict=True)):
+            amplitude = math.hypot(c, s)
+            if amplitude > self.dead_band:
+                scale = full_mt[axis] * turned_down * (1.0 - self.dead_band / amplitude)
+                found[0, axis], found[1, axis] = scale * c, scale * s
+        return found
 
 
 def lock_strength_mt(quadratures_mt: np.ndarray) -> float:

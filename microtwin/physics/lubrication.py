@@ -92,31 +92,26 @@ def _rpy_pair_functions(xi: np.ndarray, ratio: float) -> np.ndarray:
     return f
 
 
-@lru_cache(maxsize=64)
-def pair_table(radius_1_um: float, radius_2_um: float) -> np.ndarray:
-    """Spline of the 16 ΔR functions of one pair of radii against ln ξ, dimensional for unit viscosity."""
+@lru_cache(maxsize=1024)
+def pair_table(ratio: float) -> np.ndarray:
+    """Spline of the 16 ΔR functions of two spheres, small over large radius = ``ratio``, against ln ξ, dimensionless.
+
+    Sphere 1 is the larger one; normalisation as in :mod:`~microtwin.physics.sphere_sphere`.
+    """
     xi = np.geomspace(*PAIR_GAPS, _KNOTS)
-    ratio = radius_2_um / radius_1_um
     f = pair.pair_functions(xi, ratio) - _rpy_pair_functions(xi, ratio)
     t = np.clip((xi - PAIR_FADE[0]) / (PAIR_FADE[1] - PAIR_FADE[0]), 0.0, 1.0)
     f *= (1.0 - t * t * (3.0 - 2.0 * t))[:, None]
-    d1, d2, d12 = 2 * radius_1_um, 2 * radius_2_um, radius_1_um + radius_2_um
-    force = 3 * math.pi * np.array([d1, d2, d12])
-    torque = math.pi * np.array([d1, d2, d12]) ** 3
-    couple = math.pi * np.array([d1, d2, d12, d12]) ** 2
-    return _spline(
-        math.log(PAIR_GAPS[0]), math.log(PAIR_GAPS[1]), f * np.concatenate([force, force, couple, torque, torque])
-    )
+    return _spline(math.log(PAIR_GAPS[0]), math.log(PAIR_GAPS[1]), f)
 
 
 def pair_tables(radii_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tables for every pair of distinct radii: ``(index (N, N) int, tables (pairs, cells, 16, 4))``.
-
-    ``index[i, j]`` is the table in which body i is sphere 1 and body j sphere 2.
-    """
-    kinds, which = np.unique(radii_um, return_inverse=True)
-    tables = np.array([pair_table(float(a), float(b)) for a in kinds for b in kinds])
-    return which[:, None] * len(kinds) + which[None, :], tables
+    """Tables for every pair of bodies: ``(which (N, N) int, tables (ratios, cells, 16, 4))``, one for each ratio."""
+    kinds, kind = np.unique(radii_um, return_inverse=True)
+    ratios = np.minimum.outer(kinds, kinds) / np.maximum.outer(kinds, kinds)
+    distinct, which = np.unique(ratios, return_inverse=True)
+    tables = np.array([pair_table(float(ratio)) for ratio in distinct])
+    return which.reshape(ratios.shape)[np.ix_(kind, kind)], tables
 
 
 _WALL_LOG = math.log(WALL_GAPS[0])

@@ -36,18 +36,22 @@ def _add_wall(resist, body, n, gap, radius, viscosity, table, values):
 
 
 @njit(cache=True)
-def _add_pair(resist, i, j, n, d, viscosity, f):
+def _add_pair(resist, i, j, n, d, radii, viscosity, f):
     """Add the pair correction of bodies i (sphere 1) and j (sphere 2), d the unit vector from i to j."""
     m = 3 * n
     for p in range(2):
         for q in range(2):
+            total = radii[i if p == 0 else j] + radii[i if q == 0 else j]
             k = 2 if p != q else p
-            xa, ya = f[XA11 + k] * viscosity, f[YA11 + k] * viscosity
-            xc, yc = f[XC11 + k] * viscosity, f[YC11 + k] * viscosity
+            force = 3.0 * math.pi * viscosity * total
+            torque = math.pi * viscosity * total**3
+            xa, ya = force * f[XA11 + k], force * f[YA11 + k]
+            xc, yc = torque * f[XC11 + k], torque * f[YC11 + k]
             if p == q:
-                yb = (f[YB11] if p == 0 else f[YB22]) * viscosity
+                yb = f[YB11] if p == 0 else f[YB22]
             else:
-                yb = (f[YB12] if p == 0 else f[YB21]) * viscosity
+                yb = f[YB12] if p == 0 else f[YB21]
+            yb *= math.pi * viscosity * total**2
             row = 3 * (i if p == 0 else j)
             column = 3 * (i if q == 0 else j)
             for a in range(3):
@@ -68,7 +72,7 @@ def _add_pair(resist, i, j, n, d, viscosity, f):
 
 
 @njit(cache=True)
-def fill_resistance(positions, radii, viscosity, walls, index, pairs, work, resist):
+def fill_resistance(positions, radii, viscosity, walls, which, pairs, work, resist):
     """resist (6N, 6N) ← R; ``work`` is scratch of the same shape. False when M is not positive definite."""
     n = radii.size
     values = np.empty(16)
@@ -81,15 +85,16 @@ def fill_resistance(positions, radii, viscosity, walls, index, pairs, work, resi
     for i in range(n):
         _add_wall(resist, i, n, positions[i, 2] - radii[i], radii[i], viscosity, walls, values)
         for j in range(i):
-            x = positions[i, 0] - positions[j, 0]
-            y = positions[i, 1] - positions[j, 1]
-            z = positions[i, 2] - positions[j, 2]
+            large, small = (i, j) if radii[i] >= radii[j] else (j, i)
+            x = positions[small, 0] - positions[large, 0]
+            y = positions[small, 1] - positions[large, 1]
+            z = positions[small, 2] - positions[large, 2]
             r = math.sqrt(x * x + y * y + z * z)
             total = radii[i] + radii[j]
             xi = 2.0 * (r - total) / total
             if xi < PAIR_GAPS[1]:
-                pair_correction(pairs[index[j, i]], xi, values)
-                _add_pair(resist, j, i, n, (x / r, y / r, z / r), viscosity, values)
+                pair_correction(pairs[which[i, j]], xi, values)
+                _add_pair(resist, large, small, n, (x / r, y / r, z / r), radii, viscosity, values)
     return True
 
 
@@ -111,7 +116,7 @@ def resistance(positions_um, radii_um, viscosity_pa_s: float = 1e-3) -> np.ndarr
     positions, radii, viscosity = checked_spheres(positions_um, radii_um, viscosity_pa_s, min_gap_um=1e-9)
     size = 6 * radii.size
     result = np.empty((size, size))
-    index, tables = pair_tables(radii)
-    if not fill_resistance(positions, radii, viscosity, wall_table(), index, tables, np.empty((size, size)), result):
+    which, tables = pair_tables(radii)
+    if not fill_resistance(positions, radii, viscosity, wall_table(), which, tables, np.empty((size, size)), result):
         raise InputError("these bodies have no positive mobility: move them apart")
     return 0.5 * (result + result.T)
