@@ -99,10 +99,10 @@ class CoilScale:
             raise InputError(f"coil cutoff is {self.cutoff_hz} Hz: give a positive frequency, or inf for none")
 
     @property
-    def applied_mt(self) -> np.ndarray:
-        """(3,) field per unit duty on each axis, mT."""
-        scale = np.asarray(self.full_scale_mt, dtype=float)
-        return np.full(3, scale.min()) if self.equalise else scale
+    def applied_mt(self) -> tuple[float, float, float]:
+        """Field at full duty on x, y and z, equalised if asked for, mT."""
+        weakest = min(self.full_scale_mt)
+        return (weakest, weakest, weakest) if self.equalise else self.full_scale_mt
 
     def quadratures_mt(self, field: RotatingField) -> np.ndarray:
         """(2, 3) vectors c, s of the true field B = c cos 2πft + s sin 2πft, mT.

@@ -12,6 +12,7 @@ from microtwin.field import CoilScale, RotatingField
 from microtwin.physics import stepper
 from microtwin.physics.flow import Flow
 from microtwin.physics.lubrication import pair_tables, wall_table
+from microtwin.physics.state import FRICTION, Setup, State
 from microtwin.physics.surface_forces import HAMAKER_PN_UM, KT_PN_UM, rest_gap
 from microtwin.physics.validation import checked_spheres
 from microtwin.robots.bodies import Body
@@ -99,10 +100,10 @@ class World:
                 for b in self.bodies
             ]
         ).T.copy()
-        rubs = self.liquid.pair_friction > 0 or (parameters[stepper.FRICTION] > 0).any()
+        rubs = self.liquid.pair_friction > 0 or (parameters[FRICTION] > 0).any()
         which, pairs = pair_tables(radii)
         self._max_step_s = max_step_s
-        self._setup = stepper.Setup(
+        self._setup = Setup(
             bodies=parameters,
             liquid=np.array([viscosity, self.liquid.kt_pn_um, self.liquid.hamaker_pn_um, self.liquid.pair_friction]),
             flow=self.flow.parameters(),
@@ -110,7 +111,7 @@ class World:
             which=which,
             pairs=pairs,
         )
-        self._state = stepper.State(
+        self._state = State(
             positions=positions,
             turns=np.tile([1.0, 0.0, 0.0, 0.0], (n, 1)),
             clock=np.zeros(2),
