@@ -6,8 +6,10 @@ Fitted to the tracks: the coils' dead band, camera angle and drift (direction of
 range, moment and lift with the coils' low-pass (median speed at 17 frequencies), the spread between robots, the
 tracking noise. Fitted to the pushing paper: the repulsion range of its robot and bead, the drift and the approach
 distance (its seven bead numbers), the two ranges in culture medium (its one cell run), how far ahead its operator looks
-(its one open-loop error). Not used: the paper's other statements (fastest and most accurate setting, trends, step-out),
-the calibration tracks kept back. ``--write`` renews ``microtwin/robots/calibration.toml``.
+(its one open-loop error). Scanned and not shipped: friction, which comes out as zero, and an extra layer between the
+median robot and its bead, which does not help (docs/decisions/0005). Not
+used: the paper's other statements (fastest and most accurate setting, trends, step-out). ``--write`` renews
+``microtwin/robots/calibration.toml``.
 """
 
 import itertools
@@ -20,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tyro
+from fig3d_speed import PUBLISHED
 from fig8_cell import drawn_path
 from rich.progress import track
 from roller_tracks import LAG, coil_heading, fit_step_out, idle, low_slope, read_tracks, speed_table, windows
@@ -36,9 +39,7 @@ from microtwin.scene import PushScene
 TARGET = Path(__file__).parents[1] / "microtwin" / "robots" / "calibration.toml"
 TRACKS_SOURCE = "nine 10 µm rollers, MaxSokolich/AutoSpeedVsFrequencyRecorder"
 PAPER = "Sokolich et al. 2025, Figs. 5, 6 and 8"
-# median over trials of the median over frames, µm/s (published with the tracks)
-SPEEDS = {4: 9.4, 6: 14.2, 10: 22.9, 12: 28.2, 14: 32.3, 20: 45.3, 30: 65.6, 40: 88.3, 50: 99.1, 56: 105.0, 60: 99.0}
-SPEEDS |= {64: 96.0, 70: 79.0, 80: 59.0, 90: 42.0, 100: 34.0, 120: 26.0}
+SPEEDS = {f: speed for f, speed in PUBLISHED.items() if f >= 4}  # at 2 Hz the drift weighs as much as the rolling
 HEADINGS = np.radians(np.arange(0, 91, 7.5))  # a quarter turn stands for all: the coils are symmetric
 # (frequency, width) → published (time, error) of the bead runs; w = 15 error is the mean over all frequencies
 BEAD = {(3, 15): (205, None), (15, 15): (41, None), (3, 5): (139, None)}
@@ -158,9 +159,23 @@ def spread_of_robots(tracks, robot: Body, coils: CoilScale) -> dict[str, float]:
 
 
 def bead_score(range_um: float, drift: float, approach: float, trials: int) -> tuple[float, str]:
+    """Misses of the published bead numbers with the slower robot, one repulsion range for all."""
+    return _bead_misses(PushScene(range_um=range_um, drift_sd_um_s=drift), approach, trials)
+
+
+def friction_score(friction: float, trials: int) -> tuple[float, str]:
+    """The same with friction on the glass, all else as shipped."""
+    return _bead_misses(PushScene(friction=friction), None, trials)
+
+
+def pair_layer_score(bead_range_um: float, trials: int) -> tuple[float, str]:
+    """The same with the median robot and a longer-ranged bead: an extra layer between the two."""
+    return _bead_misses(PushScene(robot="nominal", range_um=bead_range_um), None, trials)
+
+
+def _bead_misses(scene: PushScene, approach: float | None, trials: int) -> tuple[float, str]:
     """Sum of squared misses of the published bead numbers, each over its accepted miss, and the numbers."""
     nodes = paths.circle()
-    scene = PushScene(range_um=range_um, drift_sd_um_s=drift)
     found, score = {}, 0.0
     for f, w in sorted({*BEAD, *((f, 15) for f in (3, 6, 9, 12, 15))}):
         run = Push(nodes, frequency_hz=f, width_um=w, trials=trials, seed=1000 + f, approach_um=approach, scene=scene)
@@ -270,6 +285,11 @@ def main(tracks: Path, /, quick: bool = False, write: bool = False, out: Path = 
         mean, spread = scan(score, grid[:2] if quick else grid, trials, section)
         source = f"{PAPER}: {told}; mean and standard deviation over a grid weighted by its misses"
         table[section] = {name: Fitted(mean[k], spread[k], source) for k, name in enumerate(names)}
+    mean, spread = scan(friction_score, [(0.0,), (0.02,), (0.05,), (0.1,)][: 2 if quick else 4], trials, "friction")
+    print(f"friction: {mean[0]:.3f} ± {spread[0]:.3f}; not shipped")
+    layers = [(0.06,), (0.09,), (0.12,), (0.15,), (0.18,)][: 2 if quick else 5]
+    mean, spread = scan(pair_layer_score, layers, trials, "pair layer")
+    print(f"median robot with a bead of range {mean[0]:.3f} ± {spread[0]:.3f} µm; not shipped, see docs/decisions/0005")
     draw(folder / "calibration.png", robot, coils)
     text = dump(table)
     print(text)

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from microtwin import files
-from microtwin.errors import exit_code
+from microtwin.errors import InputError, exit_code
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.physics import Flow, Liquid, World
 from microtwin.robots import Body, Population, nominal
@@ -63,6 +63,8 @@ def over_headings(body: Body, fidelity: str, headings: int, drift=(0.0, 0.0), se
 
 def main(quick: bool = False, out: Path = Path("runs/fig3d_speed"), seed: int = 0) -> None:
     """Print and draw speed against frequency: the nominal robot in both fidelities, and the population."""
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more")
     folder = files.open_folder(out)
     headings = 3 if quick else 7
     population = Population.measured()

@@ -100,7 +100,7 @@ def declared() -> str:
             "declared, one set for all cells",
             *(f"  {name:10} {text}" for name, text in lines.items()),
             "the published numbers cannot separate",
-            "  a slow robot from the median one with an extra layer between robot and bead (here one range sets both)",
+            "  the robot's longer range from anything else that slows its rolling, such as a slip factor",
             "  the drift from any other constant bias of a trial, such as a heading offset",
         ]
     )

@@ -100,7 +100,7 @@ def covariance(count: int) -> float:
         world.step(OFF, dt)
         move = np.concatenate([world.velocities_um_s.ravel(), world.spins_rad_s.ravel()]) * dt
         total += move @ inverse @ move
-    return total / (12 * count)
+    return float(total) / (12 * count)
 
 
 def boltzmann(count: int) -> float:

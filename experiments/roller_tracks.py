@@ -5,11 +5,16 @@ heading = alpha + pi/2), gamma_rad, frequency_hz.  Units: um, s, Hz, rad; angles
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tyro
 from scipy.optimize import least_squares
 
+from microtwin.errors import InputError, exit_code
+
+COLUMNS = ("trial", "frame", "x_um", "y_um", "alpha_rad", "gamma_rad", "frequency_hz")
 FPS = 24.43  # frames/s
 LAG = 2  # frames between a logged command and the motion it causes (seen at every reversal)
 COIL_RATIO = 5 / 3  # full-scale field of y over x
@@ -17,8 +22,18 @@ DEAD_BAND = 0.128  # fraction of full drive below which a horizontal coil gives 
 
 
 def read_tracks(path):
-    """Return {trial: DataFrame} with an added column ``heading`` (commanded direction of motion, rad)."""
-    table = pd.read_csv(path)
+    """Return {trial: DataFrame} with an added column ``heading`` (commanded direction of motion, rad).
+
+    Raises:
+        InputError: the file cannot be read as CSV or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' parser and decoding errors are ValueErrors
+        raise InputError(f"{path}: cannot be read ({error}): give a CSV file of tracks") from None
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}: give tracks with columns {', '.join(COLUMNS)}")
     table["heading"] = table.alpha_rad + np.pi / 2
     return {str(name): track.sort_values("frame").reset_index(drop=True) for name, track in table.groupby("trial")}
 
@@ -151,7 +166,7 @@ def analyse(track):
     return row | {"drift_x": drift[0], "drift_y": drift[1], "noise": noise}
 
 
-def main(path):
+def main(path: Path, /) -> None:
     """Print the per-trial statistics and the median speed table over trials."""
     tracks = read_tracks(path)
     stats = pd.DataFrame({name: analyse(track) for name, track in tracks.items()}).T
@@ -165,4 +180,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(exit_code("roller_tracks", lambda: tyro.cli(main)))

@@ -11,7 +11,7 @@ from microtwin.control import Corridor, Joystick
 from microtwin.errors import InputError
 from microtwin.paths import path_length
 from microtwin.recording import Trial
-from microtwin.rig import Controller, Observation
+from microtwin.rig import Controller, Frame, Observation
 from microtwin.robots.calibration import fitted
 from microtwin.run import run_trial
 from microtwin.scene import PushScene
@@ -53,6 +53,11 @@ class Push:
         if not (math.isfinite(self.width_um) and self.width_um > 0):
             raise InputError(f"corridor width is {self.width_um}: give a positive number")
         self.make_controller(np.random.default_rng(0))
+        reach_um = float(np.hypot(*(np.asarray(self.nodes_um) - self.nodes_um[0]).T).max())
+        if reach_um <= self.threshold_um:  # it would count as done before anything moves
+            raise InputError(
+                f"path stays within {reach_um:.3g} µm of its start: go beyond the threshold, {self.threshold_um:g} µm"
+            )
         if not math.isfinite(self.limit_s):
             raise InputError(f"frequency is {self.frequency_hz}: too slow to ever finish, give a larger one")
 
@@ -83,14 +88,20 @@ class Push:
             return self.time_limit_s
         return 60.0 + path_length(self.nodes_um) / (SLOWEST_UM_PER_TURN * self.frequency_hz)
 
-    def run(self, on_progress: Callable[[float], None] | None = None) -> Iterator[Trial]:
+    def run(
+        self,
+        on_progress: Callable[[float], None] | None = None,
+        on_frame: Callable[[Frame, Observation, Controller], None] | None = None,
+    ) -> Iterator[Trial]:
         """Yield the trials as they end; ``on_progress`` hears the fraction of all work done, 0 to 1."""
         for number in range(self.trials):
             rng = np.random.default_rng([self.seed, number])
             rig, observer = self.scene.open(self.nodes_um, rng)
             controller = self.make_controller(rng)
 
-            def heard(observation: Observation, number=number, controller=controller) -> None:
+            def heard(frame: Frame, observation: Observation, controller: Controller, number=number) -> None:
+                if on_frame:
+                    on_frame(frame, observation, controller)
                 if on_progress and observation.index % 24 == 0:
                     on_progress((number + controller.goal_index / len(self.nodes_um)) / self.trials)
 

@@ -35,6 +35,7 @@ class Trial:
     mae_um: float
     spin_fraction: float
     table: pd.DataFrame
+    reason: str = ""
 
     @classmethod
     def measure(cls, number: int, recording: Recording, nodes_um: np.ndarray) -> "Trial":
@@ -48,6 +49,7 @@ class Trial:
             metrics.mean_absolute_error(nodes_um, table[["object_x_um", "object_y_um"]].to_numpy()),
             metrics.spin_fraction(pushed["mode"].str.startswith("spin").to_numpy()),
             table,
+            recording.reason,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class Trial:
             "trial": self.number,
             "success": self.success,
             "interrupted": self.interrupted,
+            "reason": self.reason,
             "completion_time_s": _number(self.completion_time_s),
             "mae_um": _number(self.mae_um),
             "spin_fraction": _number(self.spin_fraction),

@@ -16,10 +16,21 @@ from microtwin.field import RotatingField
 
 @dataclass(frozen=True)
 class Frame:
-    """What the camera delivers: its running number and the rig's time at which it was taken, s."""
+    """What the camera delivers.
+
+    Attributes:
+        index: running number; a gap means dropped frames.
+        time_s: the rig's time at which it was taken.
+        image: (rows, columns) uint8, rows downwards; None from a rig that is watched without a camera.
+        um_per_px: scale of the image.
+        centre_um: world position of the middle of the image.
+    """
 
     index: int
     time_s: float
+    image: np.ndarray | None = None
+    um_per_px: float = float("nan")
+    centre_um: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,10 @@ class Observation:
     time_s: float
     robot_um: np.ndarray
     object_um: np.ndarray
+
+
+class LostError(RuntimeError):
+    """An observer no longer knows where a body is; the message says which and for how long."""
 
 
 class Rig(Protocol):
@@ -51,7 +66,7 @@ class Rig(Protocol):
 
 
 class Observer(Protocol):
-    """Turns frames into observations."""
+    """Turns frames into observations, or raises :class:`LostError`."""
 
     def __call__(self, frame: Any) -> Observation: ...
 

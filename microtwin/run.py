@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from microtwin.field import RotatingField
-from microtwin.rig import Controller, Observation, Observer, Rig
+from microtwin.rig import Controller, Frame, LostError, Observation, Observer, Rig
 
 
 @dataclass
@@ -18,11 +18,13 @@ class Recording:
         success: the controller finished before the time limit.
         interrupted: the loop was stopped from outside.
         rows: one tuple per frame, in the order of :data:`COLUMNS`.
+        reason: why it did not succeed; empty if it did.
     """
 
     success: bool = False
     interrupted: bool = False
     rows: list[tuple] = field(default_factory=list)
+    reason: str = ""
 
     def table(self) -> pd.DataFrame:
         """The rows with their names and units; one row per frame."""
@@ -51,28 +53,33 @@ def run_trial(
     controller: Controller,
     *,
     time_limit_s: float,
-    on_frame: Callable[[Observation], None] | None = None,
+    on_frame: Callable[[Frame, Observation, Controller], None] | None = None,
 ) -> Recording:
     """Close the loop until the controller is done or ``time_limit_s`` of the rig's time have passed.
 
-    The field goes off at the end, whatever ends it. Ctrl-C ends the trial with everything recorded so far.
+    The field goes off at the end, whatever ends it. Ctrl-C, and an observer that has lost a body, end the trial with
+    everything recorded so far and the reason.
     """
     recording = Recording()
     try:
         while True:
-            observation = observer(rig.observe())
+            frame = rig.observe()
+            observation = observer(frame)
             wanted = controller.act(observation)
             applied = rig.command(wanted)
             recording.rows.append(_row(observation, applied, controller))
             if on_frame:
-                on_frame(observation)
+                on_frame(frame, observation, controller)
             if controller.done:
                 recording.success = True
                 break
             if observation.time_s >= time_limit_s:
+                recording.reason = f"not finished after {time_limit_s:g} s"
                 break
     except KeyboardInterrupt:
-        recording.interrupted = True
+        recording.interrupted, recording.reason = True, "stopped by hand"
+    except LostError as error:
+        recording.reason = str(error)
     finally:
         rig.command(RotatingField.off())
     return recording

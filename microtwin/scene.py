@@ -7,11 +7,19 @@ from typing import Literal
 import numpy as np
 
 from microtwin.errors import InputError
+from microtwin.optics.appearance import Appearance, Kind
+from microtwin.optics.microscope import Microscope
+from microtwin.optics.scene import Camera, Scene
 from microtwin.physics import Flow, Liquid, World
 from microtwin.physics.surface_forces import KT_PN_UM, rest_gap
+from microtwin.rig import Observer
 from microtwin.robots import Body, Population, bead, cell, nominal
 from microtwin.robots.calibration import fitted, lab_coils
 from microtwin.simulated import SimulatedRig, TruthObserver, check_latency
+
+FRAME_MARGIN_UM = 45.0  # round the path: the robot's approach, the rings of bodies at the edge
+WATER_INDEX, MEDIUM_INDEX = 1.333, 1.337  # DMEM with serum
+APPEARS: dict[str, Kind] = {"robot": "robot", "bead": "bead", "cell": "cell"}
 
 RobotKind = Literal["paper", "nominal", "population"]
 CargoKind = Literal["bead", "cell"]
@@ -35,6 +43,9 @@ class PushScene:
         obstacles: (n, 2) centres of resting cells, µm.
         range_um: repulsion range of the cargo (and of the ``paper`` robot); None for the fitted one.
         robot_range_um: repulsion range of the robot in culture medium; None for the fitted one.
+        friction: Coulomb coefficient of robot and cargo against the glass.
+        observe: ``truth`` (exact positions plus the tracker's noise) or ``camera`` (rendered frames and the tracker).
+        focus_offset_um: how far above the cargo's centre the microscope is focused.
         drift_sd_um_s: standard deviation, per axis, of the liquid's drift drawn for each run; None for the fitted one.
     """
 
@@ -50,6 +61,9 @@ class PushScene:
     range_um: float | None = None
     robot_range_um: float | None = None
     drift_sd_um_s: float | None = None
+    friction: float = 0.0
+    observe: Literal["truth", "camera"] = "truth"
+    focus_offset_um: float = 0.0
 
     def __post_init__(self):
         if self.robot not in ("paper", "nominal", "population"):
@@ -60,15 +74,18 @@ class PushScene:
             raise InputError(f"robot is {self.robot!r} with a cell: choose paper, the one fitted in culture medium")
         if self.fidelity not in ("averaged", "resolved"):
             raise InputError(f"fidelity is {self.fidelity!r}: choose averaged or resolved")
+        if self.observe not in ("truth", "camera"):
+            raise InputError(f"observe is {self.observe!r}: choose truth or camera")
         check_latency(self.latency_frames)
 
-    def open(self, nodes_um: np.ndarray, rng: np.random.Generator) -> tuple[SimulatedRig, TruthObserver]:
+    def open(self, nodes_um: np.ndarray, rng: np.random.Generator) -> tuple[SimulatedRig, Observer]:
         """The rig and its observer, the cargo on the first node; every draw comes from ``rng``.
 
         Raises:
             InputError: an unknown robot or cargo, bodies that start inside each other.
         """
         robot, cargo, liquid, drift = self._bodies(rng)
+        robot, cargo = replace(robot, friction=self.friction), replace(cargo, friction=self.friction)
         start = np.asarray(nodes_um[0], dtype=float)
         way = np.asarray(nodes_um[1], dtype=float) - start
         bearing = math.atan2(way[1], way[0]) + math.pi + self.start_bearing_rad + 0.15 * rng.standard_normal()
@@ -80,8 +97,35 @@ class PushScene:
         if flow.kind == "still":
             flow = Flow("uniform", speed_um_s=math.hypot(*drift), direction_rad=math.atan2(drift[1], drift[0]))
         world = World(placed, rng=rng, liquid=liquid, coils=lab_coils(), flow=flow, fidelity=self.fidelity)
-        rig = SimulatedRig(world, latency_frames=self.latency_frames)
-        return rig, TruthObserver(rng, noise_um=fitted("tracking", "noise_um"))
+        if self.observe == "truth":
+            rig = SimulatedRig(world, latency_frames=self.latency_frames)
+            return rig, TruthObserver(rng, noise_um=fitted("tracking", "noise_um"))
+        view = self._look(placed, nodes_um)
+        (noise,) = rng.spawn(1)  # leaves the world's own random numbers as they are without a camera
+        rig = SimulatedRig(world, latency_frames=self.latency_frames, microscope=view, rng=noise)
+        return rig, self._tracker(placed, view)
+
+    def _look(self, bodies: list[Body], nodes_um: np.ndarray) -> Scene:
+        """A microscope whose frame holds the path and what moves along it, at half resolution (2 × 2 binning)."""
+        low, high = nodes_um.min(axis=0) - FRAME_MARGIN_UM, nodes_um.max(axis=0) + FRAME_MARGIN_UM
+        microscope = Microscope.objective_20x(medium_index=MEDIUM_INDEX if self.cargo == "cell" else WATER_INDEX)
+        size = np.ceil((high - low) / (2 * microscope.pixel_um) / 16).astype(int) * 16
+        camera = Camera(
+            shape=(int(size[1]), int(size[0])),
+            binning=2,
+            centre_um=(float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2),
+            focus_um=bodies[1].position_um[2] + self.focus_offset_um,
+        )
+        looks = [Appearance(APPEARS[b.kind], b.radius_um, seed=k) for k, b in enumerate(bodies)]
+        return Scene(looks, [b.position_um[2] for b in bodies], microscope=microscope, camera=camera)
+
+    def _tracker(self, bodies: list[Body], view: Scene) -> Observer:
+        """The tracker, its two bodies clicked where they start."""
+        from microtwin.vision import Tracker, to_image
+
+        starts = np.array([b.position_um[:2] for b in bodies[:2]]) - view.camera.centre_um
+        robot_px, cargo_px = to_image(starts, view.camera.shape, view.um_per_px)
+        return Tracker(robot_start_px=tuple(robot_px), cargo_start_px=tuple(cargo_px))
 
     def _bodies(self, rng: np.random.Generator) -> tuple[Body, Body, Liquid, tuple[float, float]]:
         kt_pn_um = KT_PN_UM if self.brownian else 0.0

@@ -1,13 +1,14 @@
 """The twin behind the rig contract: a :class:`World`, a camera clock, and an observer that sees through walls."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from microtwin.errors import InputError
 from microtwin.field import RotatingField
+from microtwin.optics.scene import Scene
 from microtwin.physics import World
 from microtwin.rig import Frame, Observation
 
@@ -26,11 +27,11 @@ def check_latency(frames: int) -> None:
 class SimulatedFrame(Frame):
     """A frame that knows the truth: ``positions_um`` (N, 3) of all bodies when it was taken."""
 
-    positions_um: np.ndarray
+    positions_um: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 class SimulatedRig:
-    """A world seen at the camera's rate, frames arriving ``latency_frames`` late.
+    """A world seen at the camera's rate, frames arriving ``latency_frames`` late; through a microscope if given one.
 
     The first frame shows the world as it was set up, and takes the latency to arrive; every later :meth:`observe` lets
     one frame time pass under the last commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
@@ -39,12 +40,22 @@ class SimulatedRig:
         InputError: a frame rate ≤ 0, a negative latency.
     """
 
-    def __init__(self, world: World, *, frame_rate_hz: float = FRAME_RATE_HZ, latency_frames: int = 1):
+    def __init__(
+        self,
+        world: World,
+        *,
+        frame_rate_hz: float = FRAME_RATE_HZ,
+        latency_frames: int = 1,
+        microscope: Scene | None = None,
+        rng: np.random.Generator | int = 0,
+    ):
         if not frame_rate_hz > 0:
             raise InputError(f"frame rate is {frame_rate_hz} Hz: give a positive number, 24 is the paper's")
         check_latency(latency_frames)
         self.world = world
         self.frame_rate_hz = frame_rate_hz
+        self.microscope = microscope
+        self._rng = np.random.default_rng(rng)
         self._field = RotatingField.off()
         self._taken: deque[SimulatedFrame] = deque(maxlen=latency_frames + 1)
         self._count = 0
@@ -57,11 +68,18 @@ class SimulatedRig:
         while True:
             if self._count:
                 self.world.step(self._field, 1.0 / self.frame_rate_hz)
-            time_s = self._count / self.frame_rate_hz
-            self._taken.append(SimulatedFrame(self._count, time_s, self.world.positions_um.copy()))
+            self._taken.append(self._take())
             self._count += 1
             if len(self._taken) == self._taken.maxlen:
                 return self._taken[0]
+
+    def _take(self) -> SimulatedFrame:
+        world, time_s = self.world, self._count / self.frame_rate_hz
+        if self.microscope is None:
+            return SimulatedFrame(self._count, time_s, positions_um=world.positions_um.copy())
+        image = self.microscope.expose(world.positions_um, world.turns, world.velocities_um_s, self._rng)
+        scale, centre = self.microscope.um_per_px, self.microscope.camera.centre_um
+        return SimulatedFrame(self._count, time_s, image, scale, centre, world.positions_um.copy())
 
     def __enter__(self) -> Self:
         return self

@@ -25,6 +25,7 @@ def load(name: str):
 
 
 fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_cell")
+fig3d, fig7, oracles = load("fig3d_speed"), load("fig7_screens"), load("physics_oracles")
 
 
 def is_a_picture(path: Path) -> bool:
@@ -167,3 +168,24 @@ def test_fig8_refuses_a_path_that_runs_into_a_cell(monkeypatch):
     monkeypatch.setattr(fig8, "OTHERS_UM", (fig8.CLICKS_UM[5],))
     with pytest.raises(InputError, match="from the path"):
         fig8.drawn_path()
+
+
+def test_fig7_draws_screens_from_pixels(tmp_path):
+    fig7.main(quick=True, out=tmp_path)
+    table = pd.read_csv(tmp_path / "screens.csv")
+    assert set(table.setting) == {"w=5", "open loop"} and len(table) == 4
+    assert is_a_picture(tmp_path / "screens.png")
+
+
+def test_fig3d_speeds_are_the_measured_ones(tmp_path, capsys):
+    fig3d.main(quick=True, out=tmp_path)
+    table = pd.read_csv(tmp_path / "fig3d_speed.csv").dropna()
+    slow = table[table.frequency_hz.between(4, 40)]
+    assert (slow.twin_um_s / slow.published_um_s).between(0.92, 1.08).all()
+    assert "MISS" not in capsys.readouterr().out.split("peak")[0].split("50 │")[0]
+
+
+def test_every_physics_oracle_passes(tmp_path, capsys):
+    oracles.main(quick=True, out=tmp_path)
+    shown = capsys.readouterr().out
+    assert "MISS" not in shown and shown.count("pass") >= 8

@@ -180,3 +180,9 @@ def test_bad_values_are_refused_before_any_work(controller, values):
 def test_an_unknown_controller():
     with pytest.raises(InputError, match="corridor or joystick"):
         push(controller="autopilot")
+
+
+def test_a_path_inside_the_threshold_is_refused():
+    """It would count as pushed, in no time, before the robot has moved."""
+    with pytest.raises(InputError, match=r"path stays within 3 µm of its start: go beyond the threshold, 8 µm"):
+        push(nodes_um=np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 2.0]]))

@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_there_is(place):
             raise KeyboardInterrupt
         return observer(frame)
 
-    def listening(seen: Observation) -> None:
+    def listening(frame, seen: Observation, controller) -> None:
         if place == "listener":
             interrupting(seen)
 
@@ -140,5 +140,7 @@ def test_a_failure_turns_the_field_off_and_is_not_hidden(place):
 
 def test_the_listener_hears_every_frame():
     heard = []
-    run_trial(PaperRig(), observer, Roller(), time_limit_s=1.0, on_frame=lambda o: heard.append(o.index))
+    run_trial(
+        PaperRig(), observer, Roller(), time_limit_s=1.0, on_frame=lambda frame, o, controller: heard.append(o.index)
+    )
     assert heard == list(range(11))

@@ -97,7 +97,7 @@ def test_the_observer_adds_the_stated_noise():
     """The same on each axis of each body, centred, and new in every frame."""
     observer = TruthObserver(np.random.default_rng(1), noise_um=0.06)
     truth = np.array([[10.0, -20.0, 5.3], [30.0, 40.0, 5.4]])
-    seen = [observer(SimulatedFrame(i, i / 24, truth)) for i in range(5000)]
+    seen = [observer(SimulatedFrame(i, i / 24, positions_um=truth)) for i in range(5000)]
     noise = np.array([[o.robot_um, o.object_um] for o in seen]) - truth[:, :2]
     np.testing.assert_allclose(noise.std(axis=0), 0.06, rtol=0.05)
     np.testing.assert_allclose(noise.mean(axis=0), 0.0, atol=0.005)
@@ -110,7 +110,7 @@ def test_the_observer_adds_the_stated_noise():
 def test_a_noiseless_observer_sees_the_truth_of_its_two_bodies():
     truth = np.arange(9.0).reshape(3, 3)
     observer = TruthObserver(np.random.default_rng(0), robot=2, cargo=0, noise_um=0.0)
-    seen = observer(SimulatedFrame(7, 0.25, truth))
+    seen = observer(SimulatedFrame(7, 0.25, positions_um=truth))
     assert (seen.index, seen.time_s) == (7, 0.25)
     np.testing.assert_array_equal(seen.robot_um, [6.0, 7.0])
     np.testing.assert_array_equal(seen.object_um, [0.0, 1.0])

@@ -11,13 +11,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     import microtwin
     from microtwin.cli.push import push
+    from microtwin.cli.render import render
 
     def run() -> int:
         if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
             print(f"microtwin {microtwin.__version__}")
             return 0
         return tyro.extras.subcommand_cli_from_dict(
-            {"push": push},
+            {"push": push, "render": render},
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,

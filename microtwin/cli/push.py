@@ -18,6 +18,8 @@ def push(
     robot: Literal["paper", "nominal", "population"] = "paper",
     cargo: Literal["bead", "cell"] = "bead",
     fidelity: Literal["averaged", "resolved"] = "averaged",
+    observe: Literal["truth", "camera"] = "truth",
+    focus_offset: float = 0.0,
     start_bearing: Annotated[float, tyro.conf.arg(metavar="DEG")] = 0.0,
     latency: int = 1,
     time_limit: float | None = None,
@@ -38,10 +40,13 @@ def push(
         robot: the one the paper's times ask for, the median measured one, or draws from the measured spread.
         cargo: 10 µm silica bead in water, or 13.5 µm cell in culture medium.
         fidelity: the field's mean torque, or the moment followed through every cycle of the field.
+        observe: exact positions plus the tracker's noise, or rendered frames through the tracker, with video.mp4.
+        focus_offset: how far above the cargo's centre the microscope is focused, µm.
         start_bearing: where the robot starts, degrees from straight behind the cargo; 180 is in front of it.
         latency: frames between exposure and arrival.
         time_limit: seconds after which a trial counts as failed; by default it grows with the path and falls with f.
     """
+    import contextlib
     import math
 
     from rich.console import Console
@@ -51,6 +56,7 @@ def push(
     from microtwin.errors import InputError
     from microtwin.pushing import Push
     from microtwin.scene import PushScene
+    from microtwin.simulated import FRAME_RATE_HZ
 
     if not math.isfinite(start_bearing):
         raise InputError(f"start bearing is {start_bearing}: give degrees, 0 is straight behind the cargo")
@@ -59,6 +65,8 @@ def push(
         cargo=cargo,
         fidelity=fidelity,
         latency_frames=latency,
+        observe=observe,
+        focus_offset_um=focus_offset,
         start_bearing_rad=math.radians(start_bearing),
     )
     nodes = paths.from_name(path)
@@ -84,6 +92,8 @@ def push(
         "robot": robot,
         "cargo": cargo,
         "fidelity": fidelity,
+        "observe": observe,
+        "focus_offset_um": focus_offset,
         "start_bearing_deg": start_bearing,
         "latency_frames": latency,
         "time_limit_s": run.limit_s,
@@ -98,20 +108,28 @@ def push(
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     stopped = False
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("preparing (the first run compiles)", total=1.0)
-            for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing")):
-                done.append(trial)
-                console.print(_line(trial), highlight=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        stopped = True
-    finally:  # also when the screen is gone (a closed pipe): what was computed is saved
-        if done:
-            with files.uninterrupted():
-                recording.save(folder, config, nodes, done, time.perf_counter() - begun)
-    if not done:
-        raise KeyboardInterrupt
+    with contextlib.ExitStack() as stack:
+        video = None
+        if observe == "camera":
+            from microtwin.vision.overlay import Video
+
+            video = Video(stack.enter_context(files.whole(folder / "video.mp4")), nodes, FRAME_RATE_HZ)
+        try:
+            with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+                task = progress.add_task("preparing (the first run compiles)", total=1.0)
+                for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing"), video):
+                    done.append(trial)
+                    console.print(_line(trial), highlight=False, soft_wrap=True)
+        except KeyboardInterrupt:
+            stopped = True
+        finally:  # also when the screen is gone (a closed pipe): what was computed is saved
+            if video:
+                video.close()
+            if done:
+                with files.uninterrupted():
+                    recording.save(folder, config, nodes, done, time.perf_counter() - begun)
+        if not done:
+            raise KeyboardInterrupt
     if len(done) > 1:
         mean = recording.means(done)
         finished = "unfinished" if mean["completion_time_s"] is None else f"{mean['completion_time_s']:6.1f} s"
@@ -121,11 +139,14 @@ def push(
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"wrote run.json, telemetry.parquet and trajectory.png to {folder}", highlight=False, soft_wrap=True)
+    names = "run.json, telemetry.parquet, trajectory.png" + (" and video.mp4" if video else "")
+    console.print(f"wrote {names} to {folder}", highlight=False, soft_wrap=True)
     return 130 if stopped or done[-1].interrupted else 0
 
 
 def _line(trial) -> str:
     time_text = f"{trial.completion_time_s:6.1f} s" if trial.success else "unfinished"
     spinning = f"spinning {100 * trial.spin_fraction:.0f} %"
+    if trial.reason:
+        time_text += f" ({trial.reason})"
     return f"trial {trial.number:2d} {time_text}   error {trial.mae_um:.2f} µm   {spinning}"

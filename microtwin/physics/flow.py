@@ -26,10 +26,13 @@ class Flow:
         kind: ``uniform`` (the liquid drifts as a whole), ``shear`` (u = γ z) or ``poiseuille`` between plates.
         speed_um_s: uniform speed, or the greatest speed of the Poiseuille profile, µm/s.
         shear_rate_per_s: γ of ``shear``, 1/s.
-        height_um: distance between the plates of ``poiseuille``, µm.
+        height_um: distance between the plates of ``poiseuille``, µm; bodies feel the lower plate, the glass, alone.
         direction_rad: direction of the flow.
         pulsation: relative amplitude of 1 + pulsation·sin(2π·pulsation_hz·t).
         pulsation_hz: its frequency.
+
+    Raises:
+        InputError: an unknown kind, NaN, plates without a gap, a speed or shear rate that this kind of flow ignores.
     """
 
     kind: Literal["still", "uniform", "shear", "poiseuille"] = "still"
@@ -47,6 +50,11 @@ class Flow:
             value = getattr(self, name)
             if name != "kind" and not math.isfinite(value):
                 raise InputError(f"flow {name} is {value}: give a finite number")
+        for name, kinds in (("speed_um_s", ("uniform", "poiseuille")), ("shear_rate_per_s", ("shear",))):
+            if getattr(self, name) != 0 and self.kind not in kinds:
+                raise InputError(
+                    f"flow {name} is {getattr(self, name)} in a {self.kind} flow: give kind {' or '.join(kinds)}"
+                )
         if self.height_um <= 0:
             raise InputError(f"flow height is {self.height_um} µm: give the positive distance between the plates")
 

@@ -111,7 +111,8 @@ def resistance(positions_um, radii_um, viscosity_pa_s: float = 1e-3) -> np.ndarr
         *applied to* the spheres, in pN, pN·µm, µm/s, rad/s. Gaps below 1e-5 radii count as 1e-5.
 
     Raises:
-        InputError: wrong shapes, NaN, a body touching or below the glass, touching or overlapping bodies.
+        InputError: wrong shapes, NaN, a body touching or below the glass, touching or overlapping bodies, radii that
+            differ by more than 20:1.
     """
     positions, radii, viscosity = checked_spheres(positions_um, radii_um, viscosity_pa_s, min_gap_um=1e-9)
     size = 6 * radii.size

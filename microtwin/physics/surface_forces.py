@@ -3,8 +3,8 @@
 Double layer: Derjaguin for unequal potentials of one sign, F = 64π ε_w a (kT/e)² tanh²(eψ/4kT) κ e^{−κh}
 (Israelachvili, *Intermolecular and Surface Forces*, ch. 14). Van der Waals with Gregory's retardation
 (J. Colloid Interface Sci. 83 (1981) 138): V = −(A a/6h)/(1 + 14 h/λ_r). a = a₁a₂/(a₁ + a₂), or the sphere's radius
-against the glass. Steric: a linear spring inside ``STERIC_RANGE_UM``, a stand-in for asperities and molecules that lets
-a step overshoot without ever dividing by a zero gap.
+against the glass. Steric: inside ``STERIC_RANGE_UM`` a linear spring that also takes up the attraction, so that
+surfaces may stick but never sink into each other: a stand-in for asperities and molecules.
 """
 
 import math
@@ -43,8 +43,9 @@ def repulsion(gap, radius, range_, hamaker):
     attraction = hamaker * radius / (6.0 * h * h * q * q) * (2.0 * q - 1.0)
     force -= attraction
     if gap < STERIC_RANGE_UM:
-        force += STERIC_STIFFNESS_PN_PER_UM * (STERIC_RANGE_UM - gap)
-        stiffness += STERIC_STIFFNESS_PN_PER_UM
+        spring = STERIC_STIFFNESS_PN_PER_UM + attraction / STERIC_RANGE_UM
+        force += spring * (STERIC_RANGE_UM - gap)
+        stiffness += spring
     return force, stiffness
 
 

@@ -58,12 +58,16 @@ class World:
     Args:
         bodies: what to simulate; gaps to the glass and between bodies must be positive.
         rng: Generator, or seed; a run repeats bit for bit from the same one.
+        liquid: water by default.
         coils: full scale and shape of the field; by default the lab's
-        (:func:`~microtwin.robots.calibration.lab_coils`). fidelity: ``averaged`` (mean torque of a moment that follows
-        or slips) or ``resolved`` (through the cycle). max_step_s: longest inner step; 1/96 s is four to a camera frame.
+            (:func:`~microtwin.robots.calibration.lab_coils`).
+        flow: background flow; none by default.
+        fidelity: ``averaged`` (mean torque of a moment that follows or slips) or ``resolved`` (through the cycle).
+        max_step_s: longest inner step; 1/96 s is four to a camera frame.
 
     Raises:
-        InputError: bodies that overlap or touch the glass, NaN, a fidelity that does not exist.
+        InputError: bodies that overlap, touch the glass or reach the flow's upper plate, NaN, a fidelity that does not
+            exist.
     """
 
     def __init__(
@@ -92,6 +96,9 @@ class World:
             self.liquid.viscosity_pa_s,
             min_gap_um=1e-6,
         )
+        highest = float((positions[:, 2] + radii).max())
+        if self.flow.kind == "poiseuille" and highest >= self.flow.height_um:
+            raise InputError(f"flow height is {self.flow.height_um} µm: give more than {highest:.4g}, the bodies' tops")
         n = len(self.bodies)
         self.radii_um = radii
         parameters = np.array(
@@ -122,7 +129,10 @@ class World:
             springs=np.zeros((n, n + 1, 3) if rubs else (0, 0, 0)),
             sliding=np.zeros((n, n + 1) if rubs else (0, 0), dtype=np.bool_),
         )
-        self._rng = np.random.default_rng(rng)
+        try:
+            self._rng = np.random.default_rng(rng)
+        except (TypeError, ValueError):
+            raise InputError(f"rng is {rng!r}: give a seed of 0 or more, or a numpy Generator") from None
         self._field: RotatingField | None = None
         self._quadratures = np.zeros((n, 2, 3))
 
@@ -169,7 +179,7 @@ class World:
         total = left = float(duration_s)
         rate = 2 * math.pi * field.frequency_hz
         while left > 0:
-            steps = math.ceil(left / self._max_step_s - 1e-9)
+            steps = max(1, math.ceil(left / self._max_step_s - 1e-9))
             normals = self._rng.standard_normal((steps, 6 * len(self.bodies)))
             left = stepper.advance(
                 left, total, normals, self._setup, self._state, self._quadratures, rate, self.fidelity == "resolved"

@@ -230,3 +230,12 @@ def test_pair_friction_drags_the_neighbour():
 
 def test_thermal_energy():
     assert KT_PN_UM == pytest.approx(1.380649e-23 * 298 * 1e18, rel=2e-3)
+
+
+@pytest.mark.parametrize("range_um", [0.01, 0.08, 0.3])
+@pytest.mark.parametrize("gap_um", [1e-5, 1e-3, 2.5e-3])
+def test_a_body_set_down_in_contact_is_held_or_let_go(gap_um, range_um):
+    """Where attraction wins over the double layer it sticks within the steric layer; it never sinks through."""
+    world = World([bead(range_um=range_um).at(0, 0, gap_um)], liquid=COLD, coils=COILS)
+    world.step(OFF, 1.0)
+    assert world.positions_um[0, 2] - 5.0 > 1e-4

@@ -174,6 +174,9 @@ def test_shear_on_a_pair_far_apart_is_shear_on_each():
         ({"kind": "vortex"}, "flow kind is 'vortex'"),
         ({"kind": "uniform", "speed_um_s": math.nan}, "speed_um_s is nan"),
         ({"kind": "shear", "shear_rate_per_s": math.inf}, "shear_rate_per_s is inf"),
+        ({"speed_um_s": 5.0}, "speed_um_s is 5.0 in a still flow: give kind uniform or poiseuille"),
+        ({"kind": "shear", "speed_um_s": 5.0}, "speed_um_s is 5.0 in a shear flow"),
+        ({"kind": "uniform", "shear_rate_per_s": 2.0}, "shear_rate_per_s is 2.0 in a uniform flow: give kind shear"),
         ({"kind": "poiseuille", "height_um": 0.0}, "flow height is 0.0"),
         ({"kind": "poiseuille", "height_um": -3.0}, "flow height is -3.0"),
     ],
@@ -182,3 +185,8 @@ def test_bad_flow(values, message):
     with pytest.raises(InputError, match=message) as error:
         Flow(**values)
     assert "\n" not in str(error.value)
+
+
+def test_bodies_fit_between_the_plates():
+    with pytest.raises(InputError, match=r"flow height is 6.0 µm: give more than 10.4, the bodies' tops"):
+        World([sphere(0.4)], coils=COILS, flow=Flow("poiseuille", speed_um_s=100.0, height_um=6.0))

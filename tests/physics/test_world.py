@@ -401,6 +401,7 @@ def test_bad_bodies(bodies, message):
         ({"fidelity": "exact"}, "fidelity is 'exact': choose"),
         ({"max_step_s": 0.0}, "max_step_s is 0.0"),
         ({"max_step_s": math.nan}, "max_step_s is nan"),
+        ({"rng": -1}, "rng is -1: give a seed of 0 or more"),
         ({"liquid": Liquid(viscosity_pa_s=0.0)}, "viscosity"),
         ({"liquid": Liquid(viscosity_pa_s=math.nan)}, "viscosity"),
     ],
@@ -417,3 +418,10 @@ def test_bad_durations(duration):
     with pytest.raises(InputError, match=f"step duration is {duration} s: give a positive time"):
         world.step(OFF, duration)
     assert world.time_s == 0.0
+
+
+@pytest.mark.parametrize("duration", [1e-15, 1e-12, 1e-9])
+def test_a_duration_far_below_the_inner_step(duration):
+    world = World([bead(range_um=0.04).at(0, 0, 0.2)], coils=CIRCLE)
+    world.step(OFF, duration)
+    assert world.time_s == duration
