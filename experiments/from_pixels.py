@@ -46,6 +46,7 @@ from microtwin.simulated import SimulatedFrame, SimulatedRig
 FREQUENCY_HZ, WIDTH_UM = 12.0, 5.0
 SAME, RMS_UM, BIAS_UM = 0.15, 0.15, 0.3  # bounds: of time and error, of tracking, of tracking when touching
 TOUCHING_UM = 0.5  # gap between the surfaces below which the pair counts as touching
+ASTRAY_UM, ASTRAY_S = 5.0, 1.0  # further off and for longer than this, the tracker follows something else
 CLIMBED_UM = 7.5  # distance of the centres in the image below which the robot has climbed the object
 LAMP, LAMP_S = 0.3, 30.0  # amplitude and period of the drift
 PASSES_UM, PASS_S, WAY_UM = 5.0, 4.0, 80.0  # the passing cell: its gap, how long a pass takes and how far it goes
@@ -196,6 +197,18 @@ def swaps(frames: Any) -> str:
     return f"{frames.swapped.sum()} frames swapped, one body taken for the other in {frames.mistaken.sum()}"
 
 
+def astray_s(frames: Any) -> float:
+    """The longest time, over all trials and both bodies, that one is seen more than its radius from its truth, s."""
+    longest = 0.0
+    for _, trial in frames.groupby(["robot", "trial"]):
+        for body in COLOURS:
+            since = None
+            for now, error in zip(trial.time_s, trial[f"{body}_error"], strict=True):
+                since = (now if since is None else since) if error > ASTRAY_UM else None
+                longest = max(longest, 0.0 if since is None else now - since)
+    return longest
+
+
 def checklist(rows: pd.DataFrame, frames: pd.DataFrame) -> Iterator[tuple[str, bool | None, str]]:
     """What pushing from pixels must show: what, inside the bound (None: no bound), figure."""
     one, other = (rows[rows.set == name] for name in ("camera", "truth"))
@@ -226,8 +239,10 @@ def checklist(rows: pd.DataFrame, frames: pd.DataFrame) -> Iterator[tuple[str, b
     for fault, name in FAULTS.items():
         trials, seen = rows[rows.set == fault], frames[frames.set == fault]
         figure = f"{trials.success.sum()} of {len(trials)} finish, {(trials.clean & ~trials.success).sum()} stop; "
-        figure += f"{swaps(seen)}; RMS {rms(seen.robot_error):.3f} and {rms(seen.object_error):.3f} µm"
-        yield name, bool(len(trials)) and bool(trials.clean.all()) and not seen.swapped.any(), figure
+        figure += f"{swaps(seen)}; RMS {rms(seen.robot_error):.3f} and {rms(seen.object_error):.3f} µm; "
+        figure += f"astray for {(longest := astray_s(seen)):.2f} s at most, bound {ASTRAY_S:g}"
+        sane = not seen.swapped.any() and longest <= ASTRAY_S
+        yield name, bool(len(trials)) and bool(trials.clean.all()) and sane, figure
 
 
 def draw(path: Path, title: str, nodes_um: np.ndarray, frames: pd.DataFrame) -> None:
@@ -276,7 +291,7 @@ def draw(path: Path, title: str, nodes_um: np.ndarray, frames: pd.DataFrame) -> 
     faults.set(xscale="log", xlabel="distance from the truth (µm)", title="with faults injected", xlim=(5e-4, None))
     faults.set_yticks(range(len(sets)), ["camera", "cap turning", "touching", *FAULTS.values()])
     faults.invert_yaxis()
-    faults.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.62, 1.12))
+    faults.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.12), ncols=4, frameon=False)
     for ax in (way, time, share, faults):
         ax.spines[["top", "right"]].set_visible(False)
     with files.whole(path) as temporary:

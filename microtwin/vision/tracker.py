@@ -38,7 +38,9 @@ LOWEST_QUALITY = 0.3  # share of the gradient that must point at the centre
 GRANULAR = 0.5  # below this share, a body is placed by its mask's centre of mass, as in the paper
 NOT_FOUND = 24.0  # cost of taking no candidate at all, in squared standard deviations
 STRANGER = 14.0  # cost of size and looks above which a search passes by
-OVERLAP = 0.75  # of the sum of radii: two centres nearer than this are one body seen twice
+OVERLAP = 0.75  # of the sum of radii: two clicks nearer than this may be on one body
+CLIMBED = 0.45  # the same for bodies that were apart: one may ride up on the other, and then both are still seen
+SIZE, SIZE_SEARCHED = 0.15, 0.07  # relative spread of a body's radius in the mask; a search must not take a stranger
 FORGET = 0.05  # share of the newest frame in what a body is remembered to look like
 
 
@@ -64,6 +66,7 @@ class Track:
     velocity_px_s: np.ndarray = field(default_factory=lambda: np.zeros(2))
     confidence: float = 1.0
     state: State = "tracking"
+    granular: bool = False  # its gradients do not point at its centre: a cell
     spread: float = 0.3  # of the brightness: wide until it is known, a robot's changes as it rolls
     whole_mask: np.ndarray | None = None
     crop: Crop | None = None
@@ -260,6 +263,7 @@ class Tracker:
                 if centre.quality > LOWEST_QUALITY:
                     track.seen_px = track.position_px = centre.position_px + corner
                     track.confidence = centre.quality
+                    track.granular = centre.quality <= GRANULAR
         return robot, cargo
 
     def _detected(self, frame: Any, clicks: list) -> None:
@@ -310,7 +314,7 @@ class Tracker:
         here = (centre.position_px if centre.quality > LOWEST_QUALITY else disc.centre_px) + crop.corner
         return Track(
             name, settings, scale, disc.radius_px, here, here, now, disc.brightness,
-            confidence=centre.quality, whole_mask=mask, crop=crop,
+            confidence=centre.quality, whole_mask=mask, crop=crop, granular=centre.quality <= GRANULAR,
         )  # fmt: skip
 
     def _follow(self, image: np.ndarray, now: float) -> None:
@@ -325,10 +329,13 @@ class Tracker:
             if other is not None:
                 around.append((other.centre_px, other_track.radius_px))
             view.found = self._measure(track, view, disc, around)
+        overlap = False
         if all(view.found for view in views):
             first, second = (view.found for view in views)
             assert first and second
-            if np.hypot(*(first.position_px - second.position_px)) < OVERLAP * (robot.radius_px + cargo.radius_px):
+            apart = float(np.hypot(*(first.position_px - second.position_px))) / (robot.radius_px + cargo.radius_px)
+            overlap = apart < OVERLAP
+            if apart < CLIMBED:
                 worse = 0 if first.quality < second.quality else 1
                 views[worse].found = None
         for track, view, disc in zip((robot, cargo), views, choice, strict=True):
@@ -336,7 +343,7 @@ class Tracker:
             if view.found is None or disc is None:
                 _not_found(track, now)
             else:
-                self._learn(track, view, disc, now)
+                self._learn(track, view, disc, now, overlap)
 
     def _view(self, track: Track, background: Background, image: np.ndarray, now: float) -> "_View":
         scale, since = track.um_per_px, now - track.seen_s
@@ -360,7 +367,7 @@ class Tracker:
             mine: list[tuple[Disc | None, float]] = []
             for disc in view.discs:
                 surprise = float(np.hypot(*(disc.centre_px - view.expected_px))) / view.gate_px
-                like = _strangeness(track, disc)
+                like = _strangeness(track, disc, SIZE if track.state == "tracking" else SIZE_SEARCHED)
                 if surprise < 1 and (track.state == "tracking" or like < STRANGER):
                     mine.append((disc, 6 * surprise**2 + like))
             if not mine and track.state == "tracking" and view.normalised.size:
@@ -368,7 +375,7 @@ class Tracker:
                 there = Disc(view.expected_px, track.radius_px, there.brightness, there.dark, there.lopsided)
                 mine.append((there, 0.5 * NOT_FOUND))
             options.append([*mine, (None, NOT_FOUND)])
-        apart = OVERLAP * sum(track.radius_px for track in self._both())
+        apart = CLIMBED * sum(track.radius_px for track in self._both())
         pairs = [
             (first[1] + second[1], first[0], second[0])
             for first, second in product(*options)
@@ -391,16 +398,18 @@ class Tracker:
         centre = refine(view.normalised, disc.centre_px - corner, track.radius_px, others)
         if centre.quality > GRANULAR:
             return Centre(centre.position_px + corner, centre.quality)
-        if any(disc is one for one in view.discs) and _strangeness(track, disc) < STRANGER:
+        if track.granular and any(disc is one for one in view.discs) and _strangeness(track, disc) < STRANGER:
             return Centre(mass_centre(view.mask, disc.centre_px - corner, track.radius_px, others) + corner, GRANULAR)
         return Centre(centre.position_px + corner, centre.quality) if centre.quality > LOWEST_QUALITY else None
 
-    def _learn(self, track: Track, view: "_View", disc: Disc, now: float) -> None:
+    def _learn(self, track: Track, view: "_View", disc: Disc, now: float, overlap: bool) -> None:
         assert view.found is not None
         here, since = view.found.position_px, now - track.seen_s
         if since > 0:
             straight = track.seen_px + track.velocity_px_s * since
-            if track.state == "tracking":
+            if overlap:  # centres are less sure: not good enough to predict from
+                track.velocity_px_s = np.zeros(2)
+            elif track.state == "tracking":
                 track.velocity_px_s = track.velocity_px_s + self._velocity_gain * (here - straight) / since
             else:
                 track.velocity_px_s = np.zeros(2)
@@ -460,8 +469,8 @@ def _not_found(track: Track, now: float) -> None:
     track.state = "searching"
 
 
-def _strangeness(track: Track, disc: Disc) -> float:
+def _strangeness(track: Track, disc: Disc, spread: float = SIZE) -> float:
     """How unlike the body a candidate is, in squared standard deviations of size and of brightness."""
-    size = (disc.radius_px / track.radius_px - 1) / 0.15
+    size = (disc.radius_px / track.radius_px - 1) / spread
     shade = (disc.brightness - track.brightness) / max(track.spread, 0.08)
     return min(size * size, 16.0) + min(shade * shade, 16.0)
