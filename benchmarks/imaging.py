@@ -27,6 +27,7 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import tyro
+from stepping import processor
 
 from microtwin import files
 from microtwin.errors import InputError, exit_code
@@ -167,15 +168,6 @@ def compare_propagation(calls: int) -> dict[str, Any]:
         pair = np.stack([own(0)[1:-1, 1:-1].ravel(), peer(0).ravel()])
         figures["correlation"] = float(np.corrcoef(pair)[0, 1])
     return figures
-
-
-def processor() -> str:
-    """The processor's name, as well as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def verdict(value: float, bound: float, least: bool = False) -> str:

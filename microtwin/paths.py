@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from microtwin import files
 from microtwin.errors import InputError
 
 Nodes = NDArray[np.float64]
@@ -188,20 +189,10 @@ def write_csv(path: str | os.PathLike[str], nodes_um: ArrayLike) -> None:
     Raises InputError if the nodes are no path (see `path_length`) or if the place cannot be written.
     """
     nodes = _check_points(nodes_um)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(COLUMNS)
-                writer.writerows((repr(float(x)), repr(float(y))) for x, y in nodes)
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}): choose another place") from error
+    with files.whole(Path(path)) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((repr(float(x)), repr(float(y))) for x, y in nodes)
 
 
 def _scaled(shape: Nodes, length_um: float, centre_um: ArrayLike) -> Nodes:

@@ -7,9 +7,9 @@ by radial symmetry; a body that is not found is searched in a growing box and th
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -29,56 +29,16 @@ from microtwin.vision.detect import (
     refine,
 )
 from microtwin.vision.mask import Background, Crop, MaskSettings, body_mask, grey_image, paler, suggest
-
-State = Literal["tracking", "searching", "lost"]
+from microtwin.vision.track import SIZE, State, Track
 
 CLICK_REACH_UM = 4.0  # a click this far outside a body still selects it
-COAST_S = 0.2  # a body that is not seen goes on at its last velocity for this long, then waits
 LOWEST_QUALITY = 0.3  # share of the gradient that must point at the centre
 GRANULAR = 0.5  # below this share, a body is placed by its mask's centre of mass, as in the paper
 NOT_FOUND = 24.0  # cost of taking no candidate at all, in squared standard deviations
 STRANGER = 14.0  # cost of size and looks above which a search passes by
 OVERLAP = 0.75  # of the sum of radii: two clicks nearer than this may be on one body
 CLIMBED = 0.45  # the same for bodies that were apart: one may ride up on the other, and then both are still seen
-SIZE, SIZE_SEARCHED = 0.15, 0.07  # relative spread of a body's radius in the mask; a search must not take a stranger
-FORGET = 0.05  # share of the newest frame in what a body is remembered to look like
-
-
-@dataclass
-class Track:
-    """What is known of one body; pixel positions are (row, column).
-
-    Attributes:
-        confidence: 0–1, of the last frame; 0 when the position is only a prediction.
-        position_px: where it is, or is expected to be while it is not seen.
-        seen_px, seen_s: where and when it was last found.
-        crop: its box in the last frame. whole_mask: everything in it that passes the mask.
-    """
-
-    name: str
-    settings: MaskSettings
-    um_per_px: float
-    radius_px: float
-    position_px: np.ndarray
-    seen_px: np.ndarray
-    seen_s: float
-    brightness: float
-    velocity_px_s: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    confidence: float = 1.0
-    state: State = "tracking"
-    granular: bool = False  # its gradients do not point at its centre: a cell
-    spread: float = 0.3  # of the brightness: wide until it is known, a robot's changes as it rolls
-    whole_mask: np.ndarray | None = None
-    crop: Crop | None = None
-
-    @property
-    def velocity_um_s(self) -> np.ndarray:
-        """(2,) in the world frame."""
-        return self.um_per_px * np.array([self.velocity_px_s[1], -self.velocity_px_s[0]])
-
-    @property
-    def radius_um(self) -> float:
-        return self.um_per_px * self.radius_px
+SIZE_SEARCHED = 0.07  # in place of SIZE: a search must not take a stranger
 
 
 class Tracker:
@@ -137,6 +97,7 @@ class Tracker:
         self._index = 0
         self._time_s = -math.inf
         self._tracks: tuple[Track, Track] | None = None
+        self._centre = (0.0, 0.0)
         self.frozen = False
         self.dropped = 0
 
@@ -199,13 +160,15 @@ class Tracker:
             self.frozen = not self._look_different(image) and self._frozen_check
             if self.frozen:
                 for track in self._tracks:
-                    _not_found(track, frame.time_s)
+                    track.miss(frame.time_s)
             else:
                 self._follow(image, frame.time_s)
         self._index, self._time_s = frame.index, frame.time_s
+        self._centre = getattr(frame, "centre_um", (0.0, 0.0))
         self._declare_lost(frame.time_s)
-        centre = getattr(frame, "centre_um", (0.0, 0.0))
-        robot, cargo = (to_world(track.position_px, self._shape, track.um_per_px) + centre for track in self._tracks)
+        robot, cargo = (
+            to_world(track.position_px, self._shape, track.um_per_px) + self._centre for track in self._tracks
+        )
         return Observation(frame.index, frame.time_s, robot, cargo)
 
     def _checked(self, frame: Any) -> np.ndarray:
@@ -341,14 +304,14 @@ class Tracker:
         for track, view, disc in zip((robot, cargo), views, choice, strict=True):
             track.whole_mask, track.crop = view.mask, view.crop
             if view.found is None or disc is None:
-                _not_found(track, now)
+                track.miss(now)
             else:
-                self._learn(track, view, disc, now, overlap)
+                track.learn(view.found, disc, now, overlap, self._velocity_gain)
 
     def _view(self, track: Track, background: Background, image: np.ndarray, now: float) -> "_View":
         scale, since = track.um_per_px, now - track.seen_s
         gate = (self._gate_um + self._max_speed_um_s * since) / scale
-        expected = _expected(track, now)
+        expected = track.expected(now)
         crop = Crop.around(expected, max(gate + 1.4 * track.radius_px, 3.2 * track.radius_px), image.shape)
         if min(crop.height, crop.width) < 8:
             return _View(crop, np.ones((0, 0)), np.zeros((0, 0), np.uint8), [], gate, expected)
@@ -367,7 +330,7 @@ class Tracker:
             mine: list[tuple[Disc | None, float]] = []
             for disc in view.discs:
                 surprise = float(np.hypot(*(disc.centre_px - view.expected_px))) / view.gate_px
-                like = _strangeness(track, disc, SIZE if track.state == "tracking" else SIZE_SEARCHED)
+                like = track.strangeness(disc, SIZE if track.state == "tracking" else SIZE_SEARCHED)
                 if surprise < 1 and (track.state == "tracking" or like < STRANGER):
                     mine.append((disc, 6 * surprise**2 + like))
             if not mine and track.state == "tracking" and view.normalised.size:
@@ -398,38 +361,16 @@ class Tracker:
         centre = refine(view.normalised, disc.centre_px - corner, track.radius_px, others)
         if centre.quality > GRANULAR:
             return Centre(centre.position_px + corner, centre.quality)
-        if track.granular and any(disc is one for one in view.discs) and _strangeness(track, disc) < STRANGER:
+        if track.granular and any(disc is one for one in view.discs) and track.strangeness(disc) < STRANGER:
             return Centre(mass_centre(view.mask, disc.centre_px - corner, track.radius_px, others) + corner, GRANULAR)
         return Centre(centre.position_px + corner, centre.quality) if centre.quality > LOWEST_QUALITY else None
-
-    def _learn(self, track: Track, view: "_View", disc: Disc, now: float, overlap: bool) -> None:
-        assert view.found is not None
-        here, since = view.found.position_px, now - track.seen_s
-        if since > 0:
-            straight = track.seen_px + track.velocity_px_s * since
-            if overlap:  # centres are less sure: not good enough to predict from
-                track.velocity_px_s = np.zeros(2)
-            elif track.state == "tracking":
-                track.velocity_px_s = track.velocity_px_s + self._velocity_gain * (here - straight) / since
-            else:
-                track.velocity_px_s = np.zeros(2)
-        change = disc.brightness - track.brightness
-        sure = math.exp(-_strangeness(track, disc) / 16)
-        track.brightness += FORGET * change
-        track.spread += FORGET * (abs(change) * 1.25 - track.spread)
-        if abs(disc.radius_px / track.radius_px - 1) < 0.2:
-            track.radius_px += FORGET * (disc.radius_px - track.radius_px)
-        track.seen_px = track.position_px = here
-        track.seen_s = now
-        track.state = "tracking"
-        track.confidence = min(1.0, view.found.quality / 0.7) * sure
 
     def _declare_lost(self, now: float) -> None:
         for track in self._both():
             gone = now - track.seen_s
             if track.state != "tracking" and gone >= self._lost_after_s - 1e-9:
                 track.state = "lost"
-                x, y = to_world(track.seen_px, self._shape, track.um_per_px)
+                x, y = to_world(track.seen_px, self._shape, track.um_per_px) + self._centre
                 why = "the camera's image is frozen" if self.frozen else "not found"
                 raise LostError(f"{track.name} lost: {why} for {gone:.2f} s, last seen at x {x:.1f} µm, y {y:.1f} µm")
 
@@ -457,20 +398,3 @@ def _click(name: str, position_px: Any) -> np.ndarray | None:
     if click.shape != (2,) or not np.isfinite(click).all():
         raise InputError(f"click on the {name} is {position_px!r}: give two numbers, row and column")
     return click
-
-
-def _expected(track: Track, now: float) -> np.ndarray:
-    return track.seen_px + track.velocity_px_s * min(now - track.seen_s, COAST_S)
-
-
-def _not_found(track: Track, now: float) -> None:
-    track.position_px = _expected(track, now)
-    track.confidence = 0.0
-    track.state = "searching"
-
-
-def _strangeness(track: Track, disc: Disc, spread: float = SIZE) -> float:
-    """How unlike the body a candidate is, in squared standard deviations of size and of brightness."""
-    size = (disc.radius_px / track.radius_px - 1) / spread
-    shade = (disc.brightness - track.brightness) / max(track.spread, 0.08)
-    return min(size * size, 16.0) + min(shade * shade, 16.0)
