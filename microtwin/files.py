@@ -45,7 +45,7 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}): free space or choose another place"
+            f"cannot write {path} ({error.strerror or error}): free space or choose another place"
         ) from None
     finally:
         if temporary:

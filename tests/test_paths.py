@@ -147,10 +147,10 @@ def test_missing_csv_and_unwritable_place(tmp_path):
         paths.read_csv(tmp_path / "none.csv")
     with pytest.raises(InputError, match="cannot be read"):
         paths.read_csv(tmp_path)
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot write"):
         paths.write_csv(tmp_path / "none" / "path.csv", paths.circle())
     (tmp_path / "taken").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot write"):
         paths.write_csv(tmp_path / "taken", paths.circle())
     assert os.listdir(tmp_path) == ["taken"]
 
