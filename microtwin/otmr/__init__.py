@@ -1,0 +1,1 @@
+"""The OTMR image set: its poses, its depths, its folders, and images made like it."""
