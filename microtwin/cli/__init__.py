@@ -10,15 +10,19 @@ def main(arguments: list[str] | None = None) -> int:
     import tyro
 
     import microtwin
+    from microtwin.cli.dataset import dataset, verify
     from microtwin.cli.push import push
     from microtwin.cli.render import render
 
     def run() -> int:
-        if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+        given = sys.argv[1:] if arguments is None else arguments
+        if given == ["--version"]:
             print(f"microtwin {microtwin.__version__}")
             return 0
+        if given[:2] == ["dataset", "verify"]:
+            return tyro.cli(verify, prog="microtwin dataset verify", args=given[2:], use_underscores=False)
         return tyro.extras.subcommand_cli_from_dict(
-            {"push": push, "render": render},
+            {"push": push, "render": render, "dataset": dataset},
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,
