@@ -12,6 +12,9 @@ import pytest
 
 from microtwin import paths
 from microtwin.errors import InputError
+from microtwin.otmr import depth
+from microtwin.otmr.plan import Plan
+from microtwin.robots.catalogue import robot
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 
@@ -26,6 +29,7 @@ def load(name: str):
 
 fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_cell")
 fig3d, fig7, oracles = load("fig3d_speed"), load("fig7_screens"), load("physics_oracles")
+depths, views = load("otmr_fig6_depth"), load("otmr_symmetric_poses")
 
 
 def is_a_picture(path: Path) -> bool:
@@ -189,3 +193,66 @@ def test_every_physics_oracle_passes(tmp_path, capsys):
     oracles.main(quick=True, out=tmp_path)
     shown = capsys.readouterr().out
     assert "MISS" not in shown and shown.count("pass") >= 8
+
+
+def test_otmr_fig6_draws_sequences_of_the_data_set(tmp_path, capsys):
+    depths.main(quick=True, robot=3, seed=1, out=tmp_path)
+    table = pd.read_csv(tmp_path / "depth.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["depth.csv", "depth.png"]
+    assert table.trajectory.value_counts().to_dict() == {"continuous": 80, "stepwise": 80}
+    items = Plan("depth", (3,), 80, 2, 1).items()
+    for item, (trajectory, rows) in zip(items, table.groupby("trajectory", sort=False), strict=True):
+        assert trajectory == item.trajectory
+        offset = rows.depth_um - getattr(depth, item.trajectory)(80, robot(3).depth_range_um, item.streams(1)[0])
+        assert np.ptp(offset) < 1e-4
+        assert 5 <= rows.shown.sum() <= 7
+    assert is_a_picture(tmp_path / "depth.png")
+    assert capsys.readouterr().out.count("pass") == 5
+
+
+def test_otmr_fig6_finds_its_frames_on_one_way_from_end_to_end():
+    there_and_back = np.concatenate([np.linspace(2, -4, 31), np.linspace(-4, 3, 71)[1:]])
+    steps = depths.flank(there_and_back)
+    assert len(steps) == 7 and (np.diff(steps) > 0).all()
+    assert np.diff(there_and_back[steps]) == pytest.approx(np.full(6, 1.1), abs=0.2)
+    stairs = np.repeat([-1.0, 0.0, 1.0], 5)
+    assert depths.flank(stairs).tolist() == [2, 7, 12]
+
+
+def test_otmr_fig6_checklist_tells_what_is_out_of_line():
+    smooth, stairs = np.linspace(-5, 5, 100), np.repeat(np.linspace(-5, 5, 11), 9)
+
+    def misses(trajectory, depths_um, range_um=10.0):
+        return [name for name, passed, _ in depths.checklist(trajectory, depths_um, range_um) if not passed]
+
+    assert misses("continuous", smooth) == misses("stepwise", stairs) == []
+    assert misses("continuous", smooth, 12.0) == misses("continuous", smooth, 8.0) == ["covers the robot's depth range"]
+    assert misses("continuous", stairs) == ["sweeps smoothly"]
+    assert misses("stepwise", smooth) == ["stands on levels"]
+    assert misses("stepwise", np.where(stairs > 3, 5.0, stairs)) == ["jumps by equal steps"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [({"images": 79}, "images is 79"), ({"robot": 19}, "robot 19 is unknown")]
+)
+def test_otmr_fig6_refuses_bad_settings_before_it_writes(setting, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        depths.main(out=tmp_path / "out", **setting)
+    assert not list(tmp_path.iterdir())
+
+
+def test_otmr_views_that_symmetry_joins_look_the_same(tmp_path, capsys):
+    views.main(quick=True, out=tmp_path)
+    table = pd.read_csv(tmp_path / "symmetric_poses.csv")
+    assert len(table) == 25 * 24 / 2 and table.one_view.sum() == 14
+    assert table.likeness[table.one_view].min() > 0.995 > table.likeness[~table.one_view].max()
+    assert set(table.one[table.mirror] + table.other[table.mirror]) == {f"P{p}_R15P{p}_R45" for p in (15, 30, 45, 60)}
+    shown = capsys.readouterr().out
+    assert shown.count("pass") == 2 and "P45_R0 = P45_R60" in shown
+    assert is_a_picture(tmp_path / "symmetric_poses.png")
+
+
+def test_otmr_views_are_asked_for_of_robots_that_have_poses(tmp_path):
+    with pytest.raises(InputError, match="robot 9 has no poses: give robots from 1, 2"):
+        views.main(robots=(3, 9), out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
