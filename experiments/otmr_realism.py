@@ -3,8 +3,9 @@
     python experiments/otmr_realism.py [--crops DIR ...] [--out DIR] [--quick]
 
 Of every crop the lean off its label (up to 20°), the in-plane angle, place and depth are fitted, from fifteen starts,
-and one optics for all crops of a robot; background and its slope come from the crop's rim. A crop without a pose in its
-name counts as P0_R0. Then the crop is drawn once more by the data set's own renderer, at its quality, and compared:
+and one optics for all crops of a robot: index, light, condenser, spherical aberration, the camera's blur. Background
+and its slope come from the crop's rim. A crop without a pose in its name counts as P0_R0. Then the crop is drawn once
+more by the data set's own renderer, at its quality, and compared:
 
     correlation   zero-mean normalised, within the robot's outline grown by 1 µm
     SSIM, PSNR    of the whole crop (Wang et al., IEEE Trans. Image Process. 13 (2004) 600; 7 × 7 windows), beside those
@@ -27,6 +28,7 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from scipy.optimize import minimize_scalar
 
 from microtwin import files
 from microtwin.errors import InputError, exit_code
@@ -39,7 +41,7 @@ from microtwin.otmr.match import Target, correlation, grown
 from microtwin.otmr.pose import Pose, about_z
 from microtwin.otmr.randomisation import plain
 from microtwin.otmr.read import Sample, read
-from microtwin.otmr.render import intensities, leaning, microscope, middle_um, orientation, silhouette
+from microtwin.otmr.render import BLUR_TAPS, intensities, leaning, microscope, middle_um, orientation, silhouette
 from microtwin.robots.catalogue import cad_folder, robot
 
 CROPS = (Path("../shared/reference/otmr/real"), Path("../shared/reference/otmr/robot_03_labelled"))
@@ -52,17 +54,37 @@ OPTICS_BOUNDS = {
     "condenser_na": (0.03, 0.2),
     "spherical_waves": (-0.15, 0.15),
 }
+BLUR_BOUNDS_PX = (0.3, 1.5)
 TARGETS = {3: 0.80, 17: 0.80}  # mean over a robot's labelled crops, or its frames; single crops below
 TARGET = 0.70
 GROUP = (0.724, 18.4)  # SSIM, PSNR of the OTMR group's renderings after a GAN trained on real images (ICRA 2026)
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A crop, its rendering and how they agree."""
+class Drawn:
+    """A crop and its rendering before the camera: intensities over the background, and where agreement counts."""
 
     sample: Sample
     fit: Fit
+    draw: Draw
+    depth_um: float
+    light: np.ndarray
+    counted: np.ndarray
+
+    def seen(self, blur_px: float) -> np.ndarray:
+        """Intensities with the camera's blur."""
+        return cv2.GaussianBlur(self.light, BLUR_TAPS, blur_px) if blur_px > 0 else self.light
+
+    def correlation(self, target: Target, blur_px: float) -> float:
+        inside = np.s_[3:-3, 3:-3]  # published crops carry a frame
+        shown = np.minimum(self.seen(blur_px), target.ceiling)
+        return correlation(shown[inside], target.light[inside], self.counted[inside])
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A crop, its rendering and how they agree."""
+
     real: np.ndarray
     synthetic: np.ndarray
     row: dict[str, float | str]
@@ -89,10 +111,9 @@ def turn_of(sample: Sample) -> np.ndarray:
     return leaning(pose_of(sample), 0.0, 0.0)
 
 
-def compare(sample: Sample, values: dict[str, float], fit: Fit) -> Compared:
-    """Draw a fitted crop at the data set's quality, and measure."""
-    real = sample.image()
-    target, body, pose = Target.of(real), robot(sample.robot or 0), pose_of(sample)
+def rendered(sample: Sample, values: dict[str, float], fit: Fit) -> Drawn:
+    """Draw a fitted crop at the data set's quality."""
+    body, pose = robot(sample.robot or 0), pose_of(sample)
     lean_x, lean_y = fit.lean_deg
     draw = replace(
         optics(values), lean_x_deg=lean_x, lean_y_deg=lean_y, in_plane_deg=math.degrees(fit.placement.in_plane_rad)
@@ -104,29 +125,43 @@ def compare(sample: Sample, values: dict[str, float], fit: Fit) -> Compared:
     middle_then = about_z(math.radians(draw.in_plane_deg)) @ [*middle_um(body.mesh, leaning(pose, lean_x, lean_y)), 0.0]
     origin = np.array([fit.placement.x_um, fit.placement.y_um]) - middle_then[:2]
     light = laid(next(pictures), to_image(origin + middle, CROP, PIXEL_UM), CROP)
-    synthetic = np.clip(np.round(light * target.background_dn), 0, 255).astype(np.uint8)
     shift = turn.T @ np.array([*origin, 0.0])
     outline = silhouette((np.asarray(body.mesh[0]) + shift, body.mesh[1]), turn, CROP, PIXEL_UM)
-    inside = slice(3, -3)  # published crops carry a frame
-    shown, counted = np.minimum(light, target.ceiling), grown(outline, PIXEL_UM)
-    score = correlation(shown[inside, inside], target.light[inside, inside], counted[inside, inside])
+    return Drawn(sample, fit, draw, depth, light, grown(outline, PIXEL_UM))
+
+
+def blur_px(drawn: list[Drawn]) -> float:
+    """The camera's blur, the same for all crops of a robot, that makes them agree best."""
+    targets = [Target.of(one.sample.image()) for one in drawn]
+
+    def loss(blur: float) -> float:
+        return -float(np.mean([one.correlation(target, blur) for one, target in zip(drawn, targets, strict=True)]))
+
+    return float(minimize_scalar(loss, bounds=BLUR_BOUNDS_PX, method="bounded", options={"xatol": 0.02}).x)
+
+
+def compare(drawn: Drawn, blur: float) -> Compared:
+    """Measure."""
+    real, sample = drawn.sample.image(), drawn.sample
+    target = Target.of(real)
+    synthetic = np.clip(np.round(drawn.seen(blur) * target.background_dn), 0, 255).astype(np.uint8)
     blank = np.full_like(real, int(np.median(real)))
     row = {
         "crop": sample.path.stem,
-        "robot": body.number,
-        "pose": pose.name,
-        "correlation": score,
+        "robot": sample.robot or 0,
+        "pose": pose_of(sample).name,
+        "correlation": drawn.correlation(target, blur),
         "ssim": ssim(real, synthetic),
         "psnr_db": psnr_db(real, synthetic),
         "blank_ssim": ssim(real, blank),
         "blank_psnr_db": psnr_db(real, blank),
-        "lean_x_deg": lean_x,
-        "lean_y_deg": lean_y,
-        "in_plane_deg": draw.in_plane_deg,
-        "depth_um": depth,
+        "lean_x_deg": drawn.draw.lean_x_deg,
+        "lean_y_deg": drawn.draw.lean_y_deg,
+        "in_plane_deg": drawn.draw.in_plane_deg,
+        "depth_um": drawn.depth_um,
         "depth_label": math.nan if sample.depth is None else sample.depth,
     }
-    return Compared(sample, fit, real, synthetic, row)
+    return Compared(real, synthetic, row)
 
 
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
@@ -166,6 +201,10 @@ def _optics_job(job: tuple[list[Sample], dict[str, float], list[Fit], int]) -> d
         return mean_score(again(t, mesh, turn_of(s), light, f) for t, s, f in zip(targets, samples, fits, strict=True))
 
     return fit_shared(score, values, OPTICS_STEPS, OPTICS_BOUNDS, evaluations)
+
+
+def _draw_job(job: tuple[Sample, dict[str, float], Fit]) -> Drawn:
+    return rendered(*job)
 
 
 def draw_pairs(pairs: list[Compared], path: Path) -> None:
@@ -234,11 +273,10 @@ def main(
                 ]
                 values = dict(zip(numbers, each(_optics_job, jobs), strict=True))
             fits = each(_pose_job, [(s, values[s.robot or 0], f) for s, f in zip(samples, fits, strict=True)])
-        pairs = []
-        for sample, fit in zip(samples, fits, strict=True):
-            assert fit is not None
-            pairs.append(compare(sample, values[sample.robot or 0], fit))
-            progress.advance(steps)
+        drawn = each(_draw_job, [(s, values[s.robot or 0], f) for s, f in zip(samples, fits, strict=True)])
+    blurs = {n: blur_px([one for one in drawn if one.sample.robot == n]) for n in numbers}
+    pairs = [compare(one, blurs[one.sample.robot or 0]) for one in drawn]
+    values = {n: values[n] | {"interpolation_px": blurs[n]} for n in numbers}
     _report(pairs, values, folder)
     return 0
 
@@ -269,10 +307,11 @@ def _report(pairs: list[Compared], values: dict[int, dict[str, float]], folder: 
         console.print(
             f"{label}: mean correlation {mean:.3f} (at least {target:.2f}) {verdict}; SSIM {chosen.ssim.mean():.3f}, "
             f"PSNR {chosen.psnr_db.mean():.1f} dB, a blank {chosen.blank_ssim.mean():.3f}, "
-            f"{chosen.blank_psnr_db.mean():.1f} dB; the group's GAN {GROUP[0]}, {GROUP[1]} dB"
+            f"{chosen.blank_psnr_db.mean():.1f} dB; the group's GAN {GROUP[0]}, {GROUP[1]} dB",
+            soft_wrap=True,
         )
     for number, found in values.items():
-        console.print(f"optics of robot {number}: " + ", ".join(f"{name} {found[name]:.3f}" for name in OPTICS))
+        console.print(f"optics of robot {number}: " + ", ".join(f"{name} {found[name]:.3f}" for name in found))
     console.print(f"wrote {folder}")
 
 

@@ -27,6 +27,7 @@ from microtwin.otmr.pose import Pose, about_z, rotation
 
 UPSAMPLE = 2  # from the propagation's grid to the camera's
 SLICE_UM = 0.2
+BLUR_TAPS = (7, 7)  # of the camera's blur, draw.interpolation_px
 SMALLEST_UM, LARGEST_UM = 0.3, 40.0  # of a body that the optics resolves and the largest grid holds
 
 _MARGIN_UM = (1.0, 0.25)  # of the grid round the body: least, and more per µm between focus and the body's far side
@@ -159,7 +160,7 @@ def render_sequence(
         light = laid(picture, to_image(place + middle, shape, PIXEL_UM), shape)
         image[:] = sensor.expose(light, rng, (int(window[0]), int(window[1])))
         if draw.interpolation_px > 0:
-            image[:] = cv2.GaussianBlur(image, (3, 3), draw.interpolation_px)
+            image[:] = cv2.GaussianBlur(image, BLUR_TAPS, draw.interpolation_px)
     return images
 
 
