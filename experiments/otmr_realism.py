@@ -137,7 +137,8 @@ def blur_px(drawn: list[Drawn]) -> float:
     def loss(blur: float) -> float:
         return -float(np.mean([one.correlation(target, blur) for one, target in zip(drawn, targets, strict=True)]))
 
-    return float(minimize_scalar(loss, bounds=BLUR_BOUNDS_PX, method="bounded", options={"xatol": 0.02}).x)
+    found = minimize_scalar(loss, bounds=BLUR_BOUNDS_PX, method="bounded", options={"xatol": 0.02})
+    return float(found.x)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def compare(drawn: Drawn, blur: float) -> Compared:
@@ -238,14 +239,16 @@ def main(
     Args:
         crops: folders of crops, named as microtwin.otmr.read takes them (P60_R30_depth0.54.png, robot_08.png).
         out: folder for tables and pictures.
-        robots: numbers; all that have crops by default.
+        robots: numbers; all that have crops by default. A single one is also that of crops whose names do not say.
         rounds: of optics, after the first fit of poses.
         evaluations: of the optics in each round.
         workers: processes.
         quick: three crops, one short round.
     """
-    samples = [sample for folder in crops for sample in read(folder) if sample.robot]
-    samples = [sample for sample in samples if not robots or sample.robot in robots]
+    samples = [sample for folder in crops for sample in read(folder)]
+    if len(robots) == 1:
+        samples = [replace(sample, robot=sample.robot or robots[0]) for sample in samples]
+    samples = [sample for sample in samples if sample.robot and (not robots or sample.robot in robots)]
     if not samples:
         raise InputError(f"no crops of these robots in {', '.join(map(str, crops))}: give folders that hold some")
     if quick:

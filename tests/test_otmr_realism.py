@@ -65,7 +65,8 @@ def test_it_runs_on_any_folder_of_crops(crop, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "robot_08" in done.stdout and "GAN" in done.stdout
     assert pd.read_csv(tmp_path / "crops.csv").correlation[0] > 0.8
-    assert cv2.imread(str(tmp_path / "robot_08.png")).shape[1] >= 3 * 256
+    picture = cv2.imread(str(tmp_path / "robot_08.png"))
+    assert picture is not None and picture.shape[1] >= 3 * 256
 
 
 def test_a_folder_without_crops_is_refused(tmp_path):
