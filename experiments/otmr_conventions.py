@@ -43,10 +43,10 @@ def _about(order: str, *angles_deg: float) -> np.ndarray:
 
 
 CONVENTIONS: dict[str, Callable[[Pose], np.ndarray]] = {
-    "roll about z, then pitch about y (ours)": lambda p: rotation(np.radians(p.pitch_deg), np.radians(p.roll_deg)),
-    "roll about −z, then pitch about y": lambda p: rotation(np.radians(p.pitch_deg), -np.radians(p.roll_deg)),
+    "pitch about y, then roll about −x (ours)": lambda p: rotation(np.radians(p.pitch_deg), np.radians(p.roll_deg)),
     "pitch about y, then roll about x": lambda p: _about("yx", -p.pitch_deg, p.roll_deg),
-    "pitch about y, then roll about −x": lambda p: _about("yx", -p.pitch_deg, -p.roll_deg),
+    "roll about z, then pitch about y": lambda p: _about("zy", p.roll_deg, -p.pitch_deg),
+    "roll about −z, then pitch about y": lambda p: _about("zy", -p.roll_deg, -p.pitch_deg),
     "roll about x, then pitch about y": lambda p: _about("xy", p.roll_deg, -p.pitch_deg),
     "roll about −x, then pitch about y": lambda p: _about("xy", -p.roll_deg, -p.pitch_deg),
     "pitch about x, then roll about y": lambda p: _about("xy", p.pitch_deg, p.roll_deg),

@@ -1,9 +1,9 @@
 """Pitch, roll and the in-plane angle of an OTMR robot, and the 176 poses its folders name.
 
 The body frame is the robot as its CAD picture shows it: x right, y up in the picture, z towards the viewer, away from
-the glass. A pose turns the body by ``roll`` about z, then by ``pitch`` about y, then by the in-plane angle about z:
+the glass. A pose tips the body by ``pitch`` about y, then by ``roll`` about x, then turns it in the plane about z:
 
-    R(pitch, roll, θ) = R_z(θ)·R_y(−pitch)·R_z(roll)        (columns: the body's axes in the world)
+    R(pitch, roll, θ) = R_z(θ)·R_x(−roll)·R_y(−pitch)       (columns: the body's axes in the world)
 
 How this was recovered from labelled crops, and which orders were tried, stands in docs/decisions/0009.
 """
@@ -56,13 +56,18 @@ class Pose:
 
 def rotation(pitch_rad: float, roll_rad: float, in_plane_rad: float = 0.0) -> np.ndarray:
     """R(pitch, roll, θ), (3, 3), from the body's to the world frame."""
-    return about_z(in_plane_rad) @ _about_y(-pitch_rad) @ about_z(roll_rad)
+    return about_z(in_plane_rad) @ _about_x(-roll_rad) @ _about_y(-pitch_rad)
 
 
 def about_z(angle_rad: float) -> np.ndarray:
     """(3, 3) rotation about the optical axis, counter-clockwise in the image."""
     c, s = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _about_x(angle_rad: float) -> np.ndarray:
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
+    return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
 
 
 def _about_y(angle_rad: float) -> np.ndarray:
