@@ -37,7 +37,7 @@ from microtwin.otmr.depth import depth_of
 from microtwin.otmr.draw import Draw
 from microtwin.otmr.fit import Fit, again, fit_shared, fit_turn, follow, mean_score
 from microtwin.otmr.framing import CROP, PIXEL_UM, laid
-from microtwin.otmr.match import Target, correlation, grown
+from microtwin.otmr.match import EDGE_PX, Target, correlation, grown
 from microtwin.otmr.pose import Pose, about_z
 from microtwin.otmr.randomisation import plain
 from microtwin.otmr.read import Sample, read
@@ -76,7 +76,7 @@ class Drawn:
         return cv2.GaussianBlur(self.light, BLUR_TAPS, blur_px) if blur_px > 0 else self.light
 
     def correlation(self, target: Target, blur_px: float) -> float:
-        inside = np.s_[3:-3, 3:-3]  # published crops carry a frame
+        inside = np.s_[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX]
         shown = np.minimum(self.seen(blur_px), target.ceiling)
         return correlation(shown[inside], target.light[inside], self.counted[inside])
 

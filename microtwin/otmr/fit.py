@@ -17,8 +17,7 @@ from microtwin.errors import InputError
 from microtwin.otmr.draw import Draw
 from microtwin.otmr.fabrication import Mesh
 from microtwin.otmr.match import Placement, Stack, Target, places, refined
-from microtwin.otmr.pose import Pose
-from microtwin.otmr.render import lean_of, leaning
+from microtwin.otmr.render import lean_of
 
 LIMIT_DEG = 20.0
 _BEYOND_UM = 2.0  # how far above and below the body focus may lie: OTMR kept within its height
@@ -42,11 +41,6 @@ class Fit:
         return self.placement.score
 
 
-def fit_pose(target: Target, mesh: Mesh, pose: Pose, optics: Draw, limit_deg: float = LIMIT_DEG) -> Fit:
-    """The best fit of all starts round a labelled pose; arguments as for :func:`fit_turn`."""
-    return fit_turn(target, mesh, leaning(pose, 0.0, 0.0), optics, limit_deg)
-
-
 def fit_turn(
     target: Target, mesh: Mesh, label: np.ndarray, optics: Draw, limit_deg: float = LIMIT_DEG, quick: bool = False
 ) -> Fit:
@@ -55,7 +49,7 @@ def fit_turn(
     Args:
         target: the crop.
         mesh: (V, 3) µm, (F, 3), in the body's frame.
-        label: (3, 3) the orientation that the crop's label says.
+        label: (3, 3) the orientation that the crop's label says (microtwin.otmr.pose.rotation).
         optics: everything but the robot's lean, in-plane angle, place and depth.
         limit_deg: largest lean.
         quick: half as many starts, and only the best is followed.

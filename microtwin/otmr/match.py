@@ -22,7 +22,7 @@ from microtwin.otmr.framing import CROP
 from microtwin.otmr.render import UPSAMPLE, intensities, microscope, silhouette
 
 GROWN_UM = 1.0
-_EDGE_PX = 3  # published crops carry a frame, up to 2 px wide
+EDGE_PX = 3  # published crops carry a frame, up to 2 px wide
 _BORDER = 40  # pixels of a crop's rim that show its background
 
 
@@ -56,7 +56,7 @@ class Target:
         rim = np.ones(CROP, dtype=bool)
         rim[_BORDER:-_BORDER, _BORDER:-_BORDER] = False
         inside = np.zeros(CROP, dtype=bool)
-        inside[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX] = True
+        inside[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX] = True
         flat = rim & inside & (np.abs(cv2.GaussianBlur(grey, (0, 0), 2) - np.median(grey)) < 6)
         if flat.sum() < 500:
             raise InputError("the crop shows no even background at its rim: give a crop with the robot in its middle")

@@ -8,12 +8,14 @@ import pytest
 
 from microtwin.errors import InputError
 from microtwin.otmr.depth import depth_of, focus_um
-from microtwin.otmr.fit import fit_pose, fit_shared
+from microtwin.otmr.fit import fit_shared, fit_turn
 from microtwin.otmr.match import GROWN_UM, Target, correlation, grown
-from microtwin.otmr.pose import Pose
+from microtwin.otmr.pose import Pose, rotation
 from microtwin.otmr.randomisation import plain
 from microtwin.otmr.render import microscope, render_sequence
 from microtwin.robots.catalogue import robot
+
+TIPPED = rotation(math.radians(30), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def drawn():
 
 def test_a_drawn_crop_gives_back_its_pose_place_and_depth(drawn):
     image, draw = drawn
-    found = fit_pose(Target.of(image), robot(3).mesh, Pose(30, 0), replace(draw, lean_x_deg=0.0, lean_y_deg=0.0))
+    found = fit_turn(Target.of(image), robot(3).mesh, TIPPED, replace(draw, lean_x_deg=0.0, lean_y_deg=0.0))
     assert found.score > 0.97
     assert math.hypot(found.lean_deg[0] - 5.0, found.lean_deg[1] + 4.0) < 1.5
     turn = (math.degrees(found.placement.in_plane_rad) - 37.0 + 180.0) % 360.0 - 180.0
@@ -37,7 +39,7 @@ def test_a_drawn_crop_gives_back_its_pose_place_and_depth(drawn):
 def test_the_wrong_robot_fits_worse(drawn):
     image, draw = drawn
     target = Target.of(image)
-    assert fit_pose(target, robot(8).mesh, Pose(30, 0), draw).score < 0.9
+    assert fit_turn(target, robot(8).mesh, TIPPED, draw).score < 0.9
 
 
 def test_depth_and_height_are_inverse():
