@@ -16,6 +16,13 @@ SPIN_CCW_RAD = 0.0  # γ that spins counter-clockwise seen from above
 SPIN_CW_RAD = math.pi
 
 
+def equation_1(alpha: float, gamma: float, amplitude: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """c, s of :attr:`RotatingField.quadratures`: plain arithmetic, which :mod:`microtwin.coils` compiles."""
+    ca, sa = math.cos(alpha), math.sin(alpha)
+    cg, sg = math.cos(gamma), math.sin(gamma)
+    return (amplitude * cg * sa, -amplitude * cg * ca, amplitude * sg), (amplitude * ca, amplitude * sa, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class RotatingField:
     """A field that turns about the axis n = (−sin γ sin α, sin γ cos α, cos γ).
@@ -53,10 +60,7 @@ class RotatingField:
     @property
     def quadratures(self) -> np.ndarray:
         """(2, 3) dimensionless vectors c, s with B ∝ c cos 2πft + s sin 2πft (Eq. 1 with α + π/2); c × s = n."""
-        ca, sa = math.cos(self.alpha_rad), math.sin(self.alpha_rad)
-        cg, sg = math.cos(self.gamma_rad), math.sin(self.gamma_rad)
-        a = self.amplitude
-        return np.array([[a * cg * sa, -a * cg * ca, a * sg], [a * ca, a * sa, 0.0]])
+        return np.array(equation_1(self.alpha_rad, self.gamma_rad, self.amplitude))
 
     @property
     def axis(self) -> np.ndarray:
@@ -108,16 +112,16 @@ class CoilScale:
         """(2, 3) vectors c, s of the true field B = c cos 2πft + s sin 2πft, mT.
 
         The dead band takes its share off each axis's amplitude (its describing function, which the calibration tracks
-        cannot tell from the waveform's exact clipping); the low-pass turns down all axes alike.
+        cannot tell from the waveform's exact clipping); the low-pass turns down all axes alike. Compiled in
+        :mod:`microtwin.coils`, for one field and for many.
         """
-        turned_down = 1.0 / math.hypot(1.0, field.frequency_hz / self.cutoff_hz)
-        full_mt = self.applied_mt
-        found = np.zeros((2, 3))
-        for axis, (c, s) in enumerate(zip(*field.quadratures.tolist(), strict=True)):
-            amplitude = math.hypot(c, s)
-            if amplitude > self.dead_band:
-                scale = full_mt[axis] * turned_down * (1.0 - self.dead_band / amplitude)
-                found[0, axis], found[1, axis] = scale * c, scale * s
+        from microtwin.coils import fill_quadratures  # here: whoever only sends fields needs no compiler
+
+        found = np.empty((2, 3))
+        fill_quadratures(
+            field.alpha_rad, field.gamma_rad, field.frequency_hz, field.amplitude,
+            *self.applied_mt, self.dead_band, self.cutoff_hz, found,
+        )  # fmt: skip
         return found
 
 

@@ -1,9 +1,11 @@
 """What the stepper works on, as plain arrays with the shape beside each."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 from microtwin.physics import magnetics
 
@@ -62,24 +64,62 @@ class Scratch(NamedTuple):
     middle: np.ndarray  # (N, 3)
     after: np.ndarray  # (N, 3)
     response: np.ndarray  # (3N, 6N) velocities per unit torque on each robot; resolved only
+    turns: np.ndarray  # these three as a State's: what they were before a step that may be tried again
+    springs: np.ndarray
+    sliding: np.ndarray
+
+
+def _borrowed(typing_context, thing):
+    """The same array, or named tuple of arrays, without its reference counts, which are half the time of a small world.
+
+    Compiled code counts a reference whenever it takes a row of an array, by an atomic operation that costs as much as
+    the arithmetic on that row, and that two cores fight over. Only for what the caller holds on to meanwhile.
+    """
+
+    def stripped(context, builder, kind, value):
+        if isinstance(kind, types.Array):
+            array = context.make_array(kind)(context, builder, value)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            array.parent = cgutils.get_null_value(array.parent.type)
+            return array._getvalue()
+        if isinstance(kind, types.NamedTuple):
+            parts = [stripped(context, builder, of, builder.extract_value(value, i)) for i, of in enumerate(kind.types)]
+            return context.make_tuple(builder, kind, parts)
+        return value
+
+    def generate(context, builder, signature, values):
+        return stripped(context, builder, signature.args[0], values[0])
+
+    return thing(thing), generate
+
+
+borrowed: Any = intrinsic(_borrowed)  # Any: called without the context
+
+
+@njit(cache=True)
+def aim(drive, bodies):
+    """Fill a drive's last three arrays from its quadratures."""
+    for i in range(bodies.shape[1]):
+        drive.forward[i] = drive.backward[i] = 0.0
+        if bodies[MOMENT, i] > 0.0:
+            b_forward, b_backward = magnetics.ellipse(drive.quadratures[i, 0], drive.quadratures[i, 1], drive.axes[i])
+            drive.forward[i] = bodies[MOMENT, i] * b_forward
+            drive.backward[i] = bodies[MOMENT, i] * b_backward
 
 
 @njit(cache=True)
 def drive_of(bodies, quadratures, rate, resolved):
     n = bodies.shape[1]
-    axes, forward, backward = np.zeros((n, 3)), np.zeros(n), np.zeros(n)
-    for i in range(n):
-        if bodies[MOMENT, i] > 0.0:
-            b_forward, b_backward = magnetics.ellipse(quadratures[i, 0], quadratures[i, 1], axes[i])
-            forward[i] = bodies[MOMENT, i] * b_forward
-            backward[i] = bodies[MOMENT, i] * b_backward
-    return Drive(quadratures, rate, resolved, axes, forward, backward)
+    drive = Drive(quadratures, rate, resolved, np.zeros((n, 3)), np.zeros(n), np.zeros(n))
+    aim(drive, bodies)
+    return drive
 
 
 @njit(cache=True)
-def scratch_for(n, resolved):
+def scratch_for(n, resolved, rubs):
     m = 6 * n
     return Scratch(
         np.empty((m, m)), np.empty((m, m)), np.empty(m), np.zeros(m), np.empty(m), np.zeros(m), np.empty(m),
-        np.empty((n, 3)), np.empty((n, 3)), np.empty((3 * n if resolved else 0, m)),
+        np.empty((n, 3)), np.empty((n, 3)), np.empty((3 * n if resolved else 0, m)), np.empty((n, 4)),
+        np.empty((n, n + 1, 3) if rubs else (0, 0, 0)), np.empty((n, n + 1) if rubs else (0, 0), np.bool_),
     )  # fmt: skip

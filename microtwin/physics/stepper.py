@@ -27,6 +27,7 @@ from microtwin.physics.state import (
     RANGE,
     VISCOSITY,
     WEIGHT,
+    borrowed,
     drive_of,
     scratch_for,
 )
@@ -35,6 +36,15 @@ MOTOR = 2.5e6  # drag that imposes a locked rotation, in ηa³: 1e5 times the sp
 HALVINGS = 14
 KEEP_GAP = 0.4  # a step that shrinks a gap below this fraction is halved
 _OWN_ALGEBRA = 60  # rows up to which the hand-written solver beats LAPACK
+
+
+@njit(cache=True)
+def _copy_lower(source, target):
+    """What :func:`_factor` reads of a matrix: half of it where it is small."""
+    m = source.shape[0]
+    for i in range(m):
+        for k in range(i + 1 if m <= _OWN_ALGEBRA else m):
+            target[i, k] = source[i, k]
 
 
 @njit(cache=True)
@@ -74,7 +84,7 @@ def _begin(setup, state, room, normals):
             )
     contact.push_apart(touching, n, room.fixed)
     if setup.liquid[KT] > 0.0:
-        room.matrix[:] = room.resist
+        _copy_lower(room.resist, room.matrix)
         _factor(room.matrix)
         m = 6 * n
         for i in range(m):
@@ -109,7 +119,7 @@ def _solve(setup, state, drive, room, touching, step, stage):
             for k in range(m):
                 t += room.resist[i, k] * room.ambient[k]
             room.force[i] += t
-    room.matrix[:] = room.resist
+    _copy_lower(room.resist, room.matrix)
     contact.stiffen(touching, n, 0.5 * step, room.matrix)
     if state.springs.size > 0:
         contact.drag_back(
@@ -214,6 +224,7 @@ def _gaps_hold(old, new, radii):
 @njit(cache=True)
 def _try(setup, state, drive, room, touching, step):
     """Both stages of one step; True when the new positions in room.after keep every gap."""
+    touching = borrowed(touching)
     for stage in range(2):
         if stage == 1 and not _resist(setup, room.middle, room):
             return False
@@ -241,6 +252,50 @@ def _try(setup, state, drive, room, touching, step):
 
 
 @njit(cache=True)
+def proceed(duration, total, normals, setup, state, drive, room):
+    """:func:`advance` with the drive and the room to work in made by the caller, who may use them again."""
+    setup, state, drive, room = borrowed(setup), borrowed(state), borrowed(drive), borrowed(room)
+    normals = borrowed(normals)
+    n = setup.bodies.shape[1]
+    if duration == total:
+        state.motion[:] = 0.0
+    longest = duration / len(normals)
+    remaining = duration
+    for row in normals:
+        step = min(longest, remaining)
+        if not _resist(setup, state.positions, room):
+            return -1.0
+        touching = _begin(setup, state, room, row)
+        room.turns[:] = state.turns
+        room.sliding[:] = state.sliding
+        room.springs[:] = state.springs
+        tries = 1
+        while not _try(setup, state, drive, room, touching, step):
+            if tries == HALVINGS or not _resist(setup, state.positions, room):
+                return -1.0
+            tries += 1
+            step *= 0.5
+            state.turns[:] = room.turns
+            state.sliding[:] = room.sliding
+            state.springs[:] = room.springs
+        state.positions[:] = room.after
+        for i in range(n):
+            o = 3 * (n + i)
+            for k in range(3):
+                state.spins[i, k] = room.velocity[o + k]
+                state.motion[i, k] += step / total * room.velocity[3 * i + k]
+                state.motion[i, 3 + k] += step / total * room.velocity[o + k]
+            if not (drive.resolved and drive.forward[i] > 0.0):
+                magnetics.turn(state.turns[i], state.spins[i, 0], state.spins[i, 1], state.spins[i, 2], step)
+        state.clock[0] += step
+        state.clock[1] = (state.clock[1] + drive.rate * step) % (2.0 * math.pi)
+        remaining -= step
+        if remaining <= 1e-9 * total:
+            return 0.0
+    return remaining
+
+
+@njit(cache=True)
 def advance(duration, total, normals, setup, state, quadratures, rate, resolved):
     """Advance the world by ``duration`` seconds, the last part of a call's ``total``, in place.
 
@@ -251,40 +306,6 @@ def advance(duration, total, normals, setup, state, quadratures, rate, resolved)
         The time left, s: zero, or what remains where halved steps used the normals up; −1 when no step, however short,
         keeps the bodies apart.
     """
-    n = setup.bodies.shape[1]
     drive = drive_of(setup.bodies, quadratures, rate, resolved)
-    room = scratch_for(n, resolved)
-    if duration == total:
-        state.motion[:] = 0.0
-    longest = duration / len(normals)
-    remaining = duration
-    for row in normals:
-        step = min(longest, remaining)
-        if not _resist(setup, state.positions, room):
-            return -1.0
-        touching = _begin(setup, state, room, row)
-        turns, sliding, springs = state.turns.copy(), state.sliding.copy(), state.springs.copy()
-        tries = 1
-        while not _try(setup, state, drive, room, touching, step):
-            if tries == HALVINGS or not _resist(setup, state.positions, room):
-                return -1.0
-            tries += 1
-            step *= 0.5
-            state.turns[:] = turns
-            state.sliding[:] = sliding
-            state.springs[:] = springs
-        state.positions[:] = room.after
-        for i in range(n):
-            o = 3 * (n + i)
-            for k in range(3):
-                state.spins[i, k] = room.velocity[o + k]
-                state.motion[i, k] += step / total * room.velocity[3 * i + k]
-                state.motion[i, 3 + k] += step / total * room.velocity[o + k]
-            if not (resolved and drive.forward[i] > 0.0):
-                magnetics.turn(state.turns[i], state.spins[i, 0], state.spins[i, 1], state.spins[i, 2], step)
-        state.clock[0] += step
-        state.clock[1] = (state.clock[1] + rate * step) % (2.0 * math.pi)
-        remaining -= step
-        if remaining <= 1e-9 * total:
-            return 0.0
-    return remaining
+    room = scratch_for(setup.bodies.shape[1], resolved, state.springs.size > 0)
+    return proceed(duration, total, normals, setup, state, drive, room)
