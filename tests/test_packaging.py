@@ -45,6 +45,12 @@ def test_importing_the_package_imports_nothing_heavy():
     assert done.stdout.split() == ["microtwin"]
 
 
+def test_the_environments_are_installed_beside_the_package(tmp_path):
+    code = "import microtwin_envs, gymnasium; print(*gymnasium.registry, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "microtwin/PushPath-v0" in done.stdout.split()
+
+
 def test_every_requirement_has_one_plain_pin_that_satisfies_it():
     pins = {}
     for line in PINS:
@@ -52,10 +58,13 @@ def test_every_requirement_has_one_plain_pin_that_satisfies_it():
         assert match, f"{line} is not name==version"
         pins[canonicalize_name(match[1])] = match[2]
     assert len(pins) == len(PINS)
-    extras = PROJECT["optional-dependencies"].values()
-    for text in [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]:
+    extras = PROJECT["optional-dependencies"]
+    for text in [*PROJECT["dependencies"], *(text for extra in extras.values() for text in extra)]:
         requirement = Requirement(text)
-        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+        if requirement.name == PROJECT["name"]:  # an extra made of others
+            assert requirement.extras and requirement.extras <= extras.keys()
+        else:
+            assert pins[canonicalize_name(requirement.name)] in requirement.specifier
 
 
 def test_an_input_error_stays_on_one_line():
