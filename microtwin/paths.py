@@ -26,7 +26,7 @@ SPACING_UM = CIRCLE_LENGTH_UM / CIRCLE_NODES
 """Distance between neighbouring nodes of that circle: 5.38 µm."""
 
 COLUMNS = ("x_um", "y_um")
-SHAPES = ("circle", "figure-eight", "square")
+SHAPES = ("circle", "figure-eight", "square", "clover")
 MAX_NODES = 1_000_000
 
 
@@ -79,6 +79,18 @@ def figure_eight(
     _check_count(nodes, least=8)
     t = np.linspace(0.0, 2.0 * np.pi, 64 * nodes + 1)
     outline = np.column_stack((np.cos(t), np.sin(t) * np.cos(t)))
+    return _scaled(resample(outline, nodes=nodes + 1)[:-1], length_um, centre_um)
+
+
+def clover(length_um: float = CIRCLE_LENGTH_UM, nodes: int = CIRCLE_NODES, centre_um: ArrayLike = (0.0, 0.0)) -> Nodes:
+    """Nodes on a clover of four leaves, r = 1 + ½ cos 4θ, shape (nodes, 2), in µm, from its right end upwards.
+
+    ``length_um`` is the sum over the closed polygon of the nodes. Raises InputError as `circle` does, for fewer than
+    16 nodes.
+    """
+    _check_count(nodes, least=16)
+    angle = np.linspace(0.0, 2.0 * np.pi, 64 * nodes + 1)
+    outline = (1.0 + 0.5 * np.cos(4.0 * angle))[:, None] * np.column_stack((np.cos(angle), np.sin(angle)))
     return _scaled(resample(outline, nodes=nodes + 1)[:-1], length_um, centre_um)
 
 
@@ -148,12 +160,12 @@ def from_name(name: str, spacing_um: float = SPACING_UM) -> Nodes:
                 f"path '{name}': give {', '.join(SHAPES)}, or a CSV file with columns {', '.join(COLUMNS)}"
             )
         return resample(read_csv(name), spacing_um=spacing_um)
-    if not (math.isfinite(spacing_um) and CIRCLE_LENGTH_UM / MAX_NODES < spacing_um <= CIRCLE_LENGTH_UM / 8):
+    if not (math.isfinite(spacing_um) and CIRCLE_LENGTH_UM / MAX_NODES < spacing_um <= CIRCLE_LENGTH_UM / 16):
         raise InputError(
-            f"node spacing {spacing_um} µm: give one above 0 and at most {CIRCLE_LENGTH_UM / 8} µm for a {name}"
+            f"node spacing {spacing_um} µm: give one above 0 and at most {CIRCLE_LENGTH_UM / 16} µm for a {name}"
         )
     count = round(CIRCLE_LENGTH_UM / spacing_um)
-    return {"circle": circle, "figure-eight": figure_eight, "square": square}[name](nodes=count)
+    return {"circle": circle, "figure-eight": figure_eight, "square": square, "clover": clover}[name](nodes=count)
 
 
 def read_csv(path: str | os.PathLike[str]) -> Nodes:
