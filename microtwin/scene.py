@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -40,7 +41,8 @@ class PushScene:
         start_um: distance of the robot from the cargo at the start.
         start_bearing_rad: where it starts, seen from the cargo, relative to straight behind, give or take 0.15 rad
             drawn for each run; π is in front.
-        obstacles: (n, 2) centres of resting cells, µm.
+        others: (n, 2) centres of free bodies of the cargo's kind, µm.
+        obstacles: (n, 2) centres of resting cells, µm. Order of bodies: robot, cargo, others, obstacles.
         range_um: repulsion range of the cargo (and of the ``paper`` robot); None for the fitted one.
         robot_range_um: repulsion range of the robot in culture medium; None for the fitted one.
         friction: Coulomb coefficient of robot and cargo against the glass.
@@ -57,6 +59,7 @@ class PushScene:
     latency_frames: int = 1
     start_um: float = 30.0
     start_bearing_rad: float = 0.0
+    others: tuple[tuple[float, float], ...] = ()
     obstacles: tuple[tuple[float, float], ...] = ()
     range_um: float | None = None
     robot_range_um: float | None = None
@@ -84,28 +87,36 @@ class PushScene:
         Raises:
             InputError: an unknown robot or cargo, bodies that start inside each other.
         """
-        robot, cargo, liquid, drift = self._bodies(rng)
-        robot, cargo = replace(robot, friction=self.friction), replace(cargo, friction=self.friction)
-        start = np.asarray(nodes_um[0], dtype=float)
-        way = np.asarray(nodes_um[1], dtype=float) - start
-        bearing = math.atan2(way[1], way[0]) + math.pi + self.start_bearing_rad + 0.15 * rng.standard_normal()
-        bodies = [(robot, start + self.start_um * np.array([math.cos(bearing), math.sin(bearing)])), (cargo, start)]
-        resting = replace(cell(range_um=cargo.range_um), anchored=True)
-        bodies += [(resting, np.asarray(place)) for place in self.obstacles]
-        placed = [b.at(x, y, resting_gap(b, liquid)) for b, (x, y) in bodies]
-        flow = self.flow
-        if flow.kind == "still":
-            flow = Flow("uniform", speed_um_s=math.hypot(*drift), direction_rad=math.atan2(drift[1], drift[0]))
-        world = World(placed, rng=rng, liquid=liquid, coils=lab_coils(), flow=flow, fidelity=self.fidelity)
+        world = self.world(nodes_um, rng)
         if self.observe == "truth":
             rig = SimulatedRig(world, latency_frames=self.latency_frames)
             return rig, TruthObserver(rng, noise_um=fitted("tracking", "noise_um"))
-        view = self._look(placed, nodes_um)
+        placed = list(world.bodies)
+        view = self.microscope(placed, nodes_um)
         (noise,) = rng.spawn(1)  # leaves the world's own random numbers as they are without a camera
         rig = SimulatedRig(world, latency_frames=self.latency_frames, microscope=view, rng=noise)
         return rig, self._tracker(placed, view)
 
-    def _look(self, bodies: list[Body], nodes_um: np.ndarray) -> Scene:
+    def world(self, nodes_um: np.ndarray, rng: np.random.Generator) -> World:
+        """What :meth:`open` puts under the camera: robot, cargo, others and obstacles, in this order."""
+        robot, cargo, liquid, drift = self._bodies(rng)
+        if self.friction != 0:
+            robot, cargo = replace(robot, friction=self.friction), replace(cargo, friction=self.friction)
+        start = np.asarray(nodes_um[0], dtype=float)
+        way = np.asarray(nodes_um[1], dtype=float) - start
+        bearing = math.atan2(way[1], way[0]) + math.pi + self.start_bearing_rad + 0.15 * rng.standard_normal()
+        bodies = [(robot, start + self.start_um * np.array([math.cos(bearing), math.sin(bearing)])), (cargo, start)]
+        bodies += [(cargo, np.asarray(place)) for place in self.others]
+        if self.obstacles:
+            resting = replace(cell(range_um=cargo.range_um), anchored=True)
+            bodies += [(resting, np.asarray(place)) for place in self.obstacles]
+        placed = [b.at(x, y, resting_gap(b, liquid)) for b, (x, y) in bodies]
+        flow = self.flow
+        if flow.kind == "still":
+            flow = Flow("uniform", speed_um_s=math.hypot(*drift), direction_rad=math.atan2(drift[1], drift[0]))
+        return World(placed, rng=rng, liquid=liquid, coils=lab_coils(), flow=flow, fidelity=self.fidelity)
+
+    def microscope(self, bodies: list[Body], nodes_um: np.ndarray) -> Scene:
         """A microscope whose frame holds the path and what moves along it, at half resolution (2 × 2 binning)."""
         low, high = nodes_um.min(axis=0) - FRAME_MARGIN_UM, nodes_um.max(axis=0) + FRAME_MARGIN_UM
         microscope = Microscope.objective_20x(medium_index=MEDIUM_INDEX if self.cargo == "cell" else WATER_INDEX)
@@ -155,10 +166,14 @@ def _or(given: float | None, section: str, name: str) -> float:
     return fitted(section, name) if given is None else given
 
 
+@lru_cache(maxsize=16)
 def _like_nominal(range_um: float) -> Body:
     return replace(nominal(), range_um=range_um)
 
 
 def resting_gap(body: Body, liquid: Liquid) -> float:
     """Height above the glass (µm) at which a body rests in a liquid."""
-    return rest_gap(body.weight_pn, body.radius_um, body.range_um, liquid.hamaker_pn_um)
+    return _rest_gap(body.weight_pn, body.radius_um, body.range_um, liquid.hamaker_pn_um)
+
+
+_rest_gap = lru_cache(maxsize=256)(rest_gap)  # thousands of episodes begin with the same bodies
