@@ -7,7 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from microtwin.control import Corridor, Joystick
+from microtwin.control import Blended, Corridor, Joystick, Predictive, Steering
+from microtwin.control.identify import DELAYS
+from microtwin.control.policy import load
+from microtwin.control.policy_file import SHIPPED
+from microtwin.control.predictive import Plan
+from microtwin.control.steering import Law
 from microtwin.errors import InputError
 from microtwin.paths import path_length
 from microtwin.recording import Trial
@@ -15,8 +20,11 @@ from microtwin.rig import Controller, Frame, Observation
 from microtwin.robots.calibration import fitted
 from microtwin.run import run_trial
 from microtwin.scene import PushScene
+from microtwin.simulated import FRAME_RATE_HZ
 
-ControllerKind = Literal["corridor", "joystick"]
+ControllerKind = Literal["corridor", "blended", "steering", "predictive", "joystick"]
+WIDTHS_UM = {"corridor": 5.0, "blended": 8.0}  # the paper's fastest, and the most accurate with a blended γ
+DEFAULT_HZ = 12.0
 SLOWEST_UM_PER_TURN = 0.4  # a run slower than this per turn of the field, a fifth of the slowest published, is stuck
 
 
@@ -25,15 +33,20 @@ class Push:
     """Repeated trials; trial k is drawn from ``(seed, k)`` alone, so any one can be repeated by itself.
 
     Attributes:
-        nodes_um: (n, 2) path. controller: ``corridor`` or ``joystick`` (open loop by hand).
+        nodes_um: (n, 2) path.
+        width_um: corridor width; None for 5, or 8 with a blended γ.
+        controller: ``corridor`` (the paper's), ``blended`` (the same without a switch), ``steering`` (two nested
+            loops), ``predictive`` (a plan every frame), ``joystick`` (open loop by hand), a trained policy's file
+            (``*.zip``), or ``policy`` for the one that comes with the package.
+        frequency_hz: of the field; None for 12. A policy has its own: for it, the greatest allowed, None for all.
         approach_um: distance d behind the cargo; lead_um: how far ahead the operator looks; None for the fitted ones.
         time_limit_s: a trial longer than this fails; None for a limit that grows with the path and falls with f.
     """
 
     nodes_um: np.ndarray
-    frequency_hz: float
-    width_um: float = 5.0
-    controller: ControllerKind = "corridor"
+    frequency_hz: float | None = None
+    width_um: float | None = None
+    controller: ControllerKind | str = "corridor"
     trials: int = 4
     seed: int = 0
     threshold_um: float = 8.0
@@ -50,7 +63,7 @@ class Push:
         if self.time_limit_s is not None and not (math.isfinite(self.time_limit_s) and self.time_limit_s > 0):
             raise InputError(f"time limit is {self.time_limit_s} s: give a positive number")
         path_length(self.nodes_um)  # its own checks, and the controller's, before any work is spent
-        if not (math.isfinite(self.width_um) and self.width_um > 0):
+        if self.width_um is not None and not (math.isfinite(self.width_um) and self.width_um > 0):
             raise InputError(f"corridor width is {self.width_um}: give a positive number")
         self.make_controller(np.random.default_rng(0))
         reach_um = float(np.hypot(*(np.asarray(self.nodes_um) - self.nodes_um[0]).T).max())
@@ -62,31 +75,76 @@ class Push:
             raise InputError(f"frequency is {self.frequency_hz}: too slow to ever finish, give a larger one")
 
     def make_controller(self, rng: np.random.Generator) -> Controller:
+        """A new controller for one trial; ``rng`` is the operator's hand, for those that have one."""
+        makers = {
+            "corridor": self._corridor,
+            "blended": self._corridor,
+            "steering": self._steering,
+            "predictive": self._predictive,
+            "joystick": self._joystick,
+            SHIPPED: self._policy,
+        }
+        if self.is_policy:
+            return self._policy(rng)
+        if self.controller not in makers:
+            raise InputError(f"controller is {self.controller!r}: choose {', '.join(makers)} or a policy.zip")
+        return makers[self.controller](rng)
+
+    def _corridor(self, rng: np.random.Generator) -> Controller:
+        kind = Blended if self.controller == "blended" else Corridor
+        return kind(self.nodes_um, frequency_hz=self.turns_hz, width_um=self.corridor_um or math.nan, **self._distances)
+
+    def _steering(self, rng: np.random.Generator) -> Controller:
+        law = Law(cruise_hz=self.turns_hz, delay_frames=self._delay_frames)
+        return Steering(self.nodes_um, law, **self._distances)
+
+    def _predictive(self, rng: np.random.Generator) -> Controller:
+        plan = Plan(cruise_hz=self.turns_hz, delay_frames=self._delay_frames)
+        return Predictive(self.nodes_um, plan, **self._distances)
+
+    def _policy(self, rng: np.random.Generator) -> Controller:
+        return load(
+            self.controller,
+            self.nodes_um,
+            frame_rate_hz=FRAME_RATE_HZ,
+            limit_hz=self.frequency_hz,
+            delay_frames=self._delay_frames,
+            approach_um=self._distances["approach_um"],
+        )
+
+    def _joystick(self, rng: np.random.Generator) -> Controller:
+        lead_um = fitted("joystick", "lead_um") if self.lead_um is None else self.lead_um
+        return Joystick(self.nodes_um, frequency_hz=self.turns_hz, rng=rng, lead_um=lead_um, **self._distances)
+
+    @property
+    def is_policy(self) -> bool:
+        return self.controller == SHIPPED or self.controller.endswith(".zip")
+
+    @property
+    def turns_hz(self) -> float:
+        """Frequency of the field, as far as it is set."""
+        return DEFAULT_HZ if self.frequency_hz is None else self.frequency_hz
+
+    @property
+    def _distances(self) -> dict[str, float]:
         approach = fitted("pushing", "approach_um") if self.approach_um is None else self.approach_um
-        if self.controller == "corridor":
-            return Corridor(
-                self.nodes_um,
-                frequency_hz=self.frequency_hz,
-                width_um=self.width_um,
-                threshold_um=self.threshold_um,
-                approach_um=approach,
-            )
-        if self.controller == "joystick":
-            return Joystick(
-                self.nodes_um,
-                frequency_hz=self.frequency_hz,
-                rng=rng,
-                lead_um=fitted("joystick", "lead_um") if self.lead_um is None else self.lead_um,
-                threshold_um=self.threshold_um,
-                approach_um=approach,
-            )
-        raise InputError(f"controller is {self.controller!r}: choose corridor or joystick")
+        return {"threshold_um": self.threshold_um, "approach_um": approach}
+
+    @property
+    def _delay_frames(self) -> int:
+        """From a command to the first frame that shows it, as far as a controller can make up for it."""
+        return min(self.scene.latency_frames + 1, DELAYS)
+
+    @property
+    def corridor_um(self) -> float | None:
+        """Width of the corridor; None for a controller that has none."""
+        return WIDTHS_UM.get(self.controller) if self.width_um is None else self.width_um
 
     @property
     def limit_s(self) -> float:
         if self.time_limit_s is not None:
             return self.time_limit_s
-        return 60.0 + path_length(self.nodes_um) / (SLOWEST_UM_PER_TURN * self.frequency_hz)
+        return 60.0 + path_length(self.nodes_um) / (SLOWEST_UM_PER_TURN * self.turns_hz)
 
     def run(
         self,

@@ -23,9 +23,9 @@ MOST_DRAWN = 12  # trials to a picture; telemetry holds them all
 class Trial:
     """One trial's recording and what the paper measures of it.
 
-    Time and spinning count from the end of the approach, the error over every recorded position (section V of the
-    pushing paper). A trial that never ended its approach is measured over all it did; ``completion_time_s`` is NaN
-    unless it succeeded.
+    Time, spinning, switches (1/s) and actuation variation (Hz/s) count from the end of the approach, the error over
+    every recorded position (section V of the pushing paper). A trial that never ended its approach is measured over
+    all it did; ``completion_time_s`` is NaN unless it succeeded, switches and variation of fewer than two frames.
     """
 
     number: int
@@ -34,6 +34,8 @@ class Trial:
     completion_time_s: float
     mae_um: float
     spin_fraction: float
+    switches_per_s: float
+    actuation_variation_hz_per_s: float
     table: pd.DataFrame
     reason: str = ""
 
@@ -41,6 +43,7 @@ class Trial:
     def measure(cls, number: int, recording: Recording, nodes_um: np.ndarray) -> "Trial":
         table = recording.table()
         pushed = pushing(table)
+        switches, variation = chatter(pushed)
         return cls(
             number,
             recording.success,
@@ -48,6 +51,8 @@ class Trial:
             float(pushed.time_s.iloc[-1] - pushed.time_s.iloc[0]) if recording.success else math.nan,
             metrics.mean_absolute_error(nodes_um, table[["object_x_um", "object_y_um"]].to_numpy()),
             metrics.spin_fraction(pushed["mode"].str.startswith("spin").to_numpy()),
+            switches,
+            variation,
             table,
             recording.reason,
         )
@@ -61,6 +66,8 @@ class Trial:
             "completion_time_s": _number(self.completion_time_s),
             "mae_um": _number(self.mae_um),
             "spin_fraction": _number(self.spin_fraction),
+            "switches_per_s": _number(self.switches_per_s),
+            "actuation_variation_hz_per_s": _number(self.actuation_variation_hz_per_s),
         }
 
 
@@ -70,12 +77,25 @@ def pushing(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[begun[0] :] if len(begun) else table
 
 
+def chatter(table: pd.DataFrame) -> tuple[float, float]:
+    """(mode switches per second, actuation variation in Hz/s) of the frames with a field; NaN of fewer than two."""
+    on = table["amplitude"].to_numpy() > 0
+    if np.count_nonzero(on) < 2:
+        return math.nan, math.nan
+    columns = ("time_s", "alpha_rad", "gamma_rad", "frequency_hz")
+    time_s, alpha, gamma, frequency = (table[column].to_numpy()[on] for column in columns)
+    return (
+        metrics.switches_per_s(time_s, gamma, frequency),
+        metrics.actuation_variation(time_s, alpha, gamma, frequency),
+    )
+
+
 def means(trials: list[Trial]) -> dict[str, float | None]:
     """Mean of each measure over the trials that were not interrupted; of the time, over those that succeeded."""
     trials = [t for t in trials if not t.interrupted]
 
     def mean(values) -> float | None:
-        values = list(values)
+        values = [value for value in values if math.isfinite(value)]
         return _number(sum(values) / len(values)) if values else None
 
     with_time = [t.completion_time_s for t in trials if t.success]
@@ -84,6 +104,8 @@ def means(trials: list[Trial]) -> dict[str, float | None]:
         "completion_time_s": mean(with_time),
         "mae_um": mean(t.mae_um for t in trials),
         "spin_fraction": mean(t.spin_fraction for t in trials),
+        "switches_per_s": mean(t.switches_per_s for t in trials),
+        "actuation_variation_hz_per_s": mean(t.actuation_variation_hz_per_s for t in trials),
     }
 
 

@@ -153,7 +153,6 @@ def test_an_unwritable_folder_is_one_line(tmp_path, capsys, below):
         ["frob"],
         ["push", "--frequency", "abc"],
         ["push", "--trials", "1.5"],
-        ["push", "--controller", "autopilot"],
         ["push", "--no-such-option"],
         ["push", "--width"],
         ["push", "12"],

@@ -1,6 +1,7 @@
 """The scripts that draw the papers' figures: they run, resume, and give the same numbers whatever they run beside."""
 
 import importlib.util
+import math
 import struct
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def load(name: str):
 
 fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_cell")
 fig3d, fig7, oracles = load("fig3d_speed"), load("fig7_screens"), load("physics_oracles")
+widths, hands = load("corridor_width"), load("controllers")
 depths, views = load("otmr_fig6_depth"), load("otmr_symmetric_poses")
 
 
@@ -152,6 +154,95 @@ def test_fig6_draws_the_first_trials_of_fig5(corridor, tmp_path):
         assert list(table[measure]) == list(cells[measure][table.index])
     assert table.ratio.to_numpy() == pytest.approx((table.mae_um / table.published_mae_um).to_numpy())
     assert is_a_picture(tmp_path / "trajectories.png")
+
+
+def test_corridor_width_finds_where_the_time_gives_way(tmp_path, capsys):
+    widths.main(quick=True, out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corridor_width.csv", "corridor_width.png"]
+    table = pd.read_csv(tmp_path / "corridor_width.csv")
+    assert len(table) == 10 and table.success.all()
+    time = table.groupby("width_um").completion_time_s.mean()
+    assert time[0.5] > 1.5 * time[3.0]
+    assert is_a_picture(tmp_path / "corridor_width.png")
+    assert capsys.readouterr().out.count("pass") == 1
+
+
+def width_case(times_s, slew_um=0.6, errors_um=(1.9, 1.6, 1.4, 1.3)):
+    means = {widths.TIME: np.array(times_s), widths.ERROR: np.array(errors_um)}
+    return widths.Finding((15.0, 1, 0.05), (1.0, 2.0, 3.0, 5.0), means, slew_um)
+
+
+def test_corridor_width_is_the_narrowest_whose_time_holds():
+    assert width_case([60.0, 28.0, 27.5, 30.0]).found_um == 2.0
+    assert width_case([60.0, 28.0, 27.5, 30.0]).below_um == 1.0
+    assert width_case([math.nan, 40.0, 30.0, 25.0]).found_um == 5.0
+    assert width_case([27.0, 27.1, 27.5, 30.0]).found_um == 1.0
+
+
+def test_corridor_width_is_not_the_most_accurate_where_it_is_useless():
+    assert width_case([60.0, 28.0, 27.5, 30.0], errors_um=(0.9, 1.6, 1.4, 1.5)).finest == (3.0, 1.4)
+
+
+def test_corridor_width_rule_is_held_against_what_is_found():
+    def passes(slew_um):
+        return next(widths.checklist([width_case([60.0, 28.0, 27.5, 30.0], slew_um)]))[1]
+
+    assert passes(0.6)
+    assert not passes(1.3) and not passes(0.3)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("controllers")
+    hands.main(quick=True, out=folder)
+    return folder
+
+
+def test_controllers_are_compared(compared):
+    assert sorted(path.name for path in compared.iterdir()) == ["controllers.csv", "controllers.png"]
+    table = pd.read_csv(compared / "controllers.csv")
+    assert set(table.controller) == {"blended", "steering", "predictive", "joystick", "corridor"}
+    assert (table.finished == 3).all()
+    assert is_a_picture(compared / "controllers.png")
+    passed = {name: good for name, good, _ in hands.checklist(table.to_dict("records"))}
+    assert passed["steering against the paper's widths"] and passed["predictive against the paper's widths"]
+    assert passed["blended against the paper's widths"] and passed["blended against narrower ones too"]
+
+
+def test_controllers_checklist_tells_what_is_out_of_line(compared):
+    table = pd.read_csv(compared / "controllers.csv")
+
+    def misses(controller, **changes):
+        other = table.copy()
+        for name, value in changes.items():
+            other.loc[other.controller == controller, name] = value
+        before, after = (
+            {name for name, good, _ in hands.checklist(t.to_dict("records")) if not good} for t in (table, other)
+        )
+        return after - before
+
+    assert misses("steering", finished=2) == {"steering against the paper's widths", "steering finishes every trial"}
+    assert "predictive against the paper's widths" in misses("predictive", mae_um=0.6)
+    assert "blended against the paper's widths" in misses("blended", switches_per_s=2.0)
+    assert "blended against narrower ones too" in misses("blended", completion_time_s=28.5)
+
+
+def test_controllers_floor_is_that_of_a_cargo_on_the_path():
+    """On a long line seen every 2 µm, nodes 5.38 µm apart: half a micrometre, and what lies beyond the threshold."""
+    nodes = np.column_stack((5.38 * np.arange(400), np.zeros(400)))
+    length = nodes[-1, 0] - 8.0
+    time_s = length / (2.0 * 24)
+    track = np.column_stack((np.arange(0.0, length, 2.0), np.zeros(len(np.arange(0.0, length, 2.0)))))
+    seen = np.abs(nodes[:, :1] - track[:, 0]).min(axis=1).mean()
+    assert hands.floor_um(nodes, time_s) == pytest.approx(seen, rel=0.03)
+
+
+@pytest.mark.parametrize("module", [widths, hands])
+def test_width_and_controllers_refuse_bad_settings_before_they_write(module, tmp_path):
+    for setting in ({"trials": 0}, {"seed": -1}):
+        with pytest.raises(InputError, match=f"{next(iter(setting))} is"):
+            module.main(out=tmp_path / "out", **setting)
+    assert not list(tmp_path.iterdir())
 
 
 def test_fig8_pushes_a_cell_between_the_others(tmp_path):

@@ -178,7 +178,7 @@ def test_bad_values_are_refused_before_any_work(controller, values):
 
 
 def test_an_unknown_controller():
-    with pytest.raises(InputError, match="corridor or joystick"):
+    with pytest.raises(InputError, match=r"choose corridor, blended, .*joystick, policy or a policy\.zip"):
         push(controller="autopilot")
 
 

@@ -49,6 +49,25 @@ def test_a_trial_is_measured_from_the_end_of_its_approach():
     assert pushing(measured.table)["frame"].iloc[0] == 4
 
 
+def test_chatter_is_measured_from_the_field_and_from_the_end_of_the_approach():
+    """Whatever the controller calls its modes; the frame that turns the field off is no switch."""
+    switching = recorded(["approach"] * 10 + ["push"] * 20 + ["done"])
+    for i, row in enumerate(switching.rows):
+        gamma = 0.0 if i < 10 and i % 2 else math.pi if i in (15, 16) else math.pi / 2
+        switching.rows[i] = (*row[:7], gamma, *row[8:])
+    switching.rows[-1] = (*switching.rows[-1][:7], 0.0, 0.0, 0.0, *switching.rows[-1][10:])
+    measured = Trial.measure(0, switching, NODES)
+    assert measured.switches_per_s == pytest.approx(2 / (19 / 24))
+    assert measured.actuation_variation_hz_per_s == pytest.approx(2 * math.sqrt(2) * 12 / (19 / 24))
+
+
+def test_a_trial_of_one_frame_has_no_chatter():
+    measured = Trial.measure(0, recorded(["push"], success=False), NODES)
+    assert math.isnan(measured.switches_per_s)
+    assert measured.summary()["actuation_variation_hz_per_s"] is None
+    assert means([measured])["switches_per_s"] is None
+
+
 def test_an_unfinished_trial_has_no_time():
     measured = trial(success=False)
     assert math.isnan(measured.completion_time_s)
@@ -62,7 +81,7 @@ def test_a_trial_that_never_ended_its_approach_is_measured_all_the_same():
 
 
 def test_means_leave_out_what_there_is_not():
-    assert means([]) == {"success": None, "completion_time_s": None, "mae_um": None, "spin_fraction": None}
+    assert set(means([]).values()) == {None}
     mean = means([trial(0), trial(1, success=False)])
     assert mean["success"] == 0.5
     assert mean["completion_time_s"] == pytest.approx(99 / 24)
@@ -87,7 +106,9 @@ def test_the_summary_has_its_fields(tmp_path):
         assert {"success", "completion_time_s", "mae_um", "spin_fraction"} <= set(entry)
         assert entry["success"] is success
         assert (entry["completion_time_s"] is None) is not success
-    assert set(report["mean"]) == {"success", "completion_time_s", "mae_um", "spin_fraction"}
+        assert entry["switches_per_s"] == 0 and entry["actuation_variation_hz_per_s"] == 0
+    measures = {"completion_time_s", "mae_um", "spin_fraction", "switches_per_s", "actuation_variation_hz_per_s"}
+    assert set(report["mean"]) == {"success"} | measures
 
 
 def test_the_table_comes_back(tmp_path):

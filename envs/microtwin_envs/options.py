@@ -138,7 +138,7 @@ class PathOptions(Options):
     path: str | np.ndarray = "circle"
     residual: bool = False
     cruise_hz: float = 15.0
-    error_scale_um: float = 1.0
+    error_scale_um: float = 3.0
     task: PathTask = field(init=False)
     nodes_um: np.ndarray | None = field(init=False)
     arc_um: np.ndarray | None = field(init=False)

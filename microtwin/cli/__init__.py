@@ -11,6 +11,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import microtwin
     from microtwin.cli.dataset import dataset, verify
+    from microtwin.cli.learn import learn
     from microtwin.cli.push import push
     from microtwin.cli.render import render
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given[:2] == ["dataset", "verify"]:
             return tyro.cli(verify, prog="microtwin dataset verify", args=given[2:], use_underscores=False)
         return tyro.extras.subcommand_cli_from_dict(
-            {"push": push, "render": render, "dataset": dataset},
+            {"push": push, "learn": learn, "render": render, "dataset": dataset},
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,

@@ -6,15 +6,17 @@ from typing import Annotated, Literal
 
 import tyro
 
+CONTROLLERS = "{corridor,blended,steering,predictive,joystick,policy,FILE.zip}"
+
 
 def push(
-    frequency: float = 12.0,
-    width: float = 5.0,
+    frequency: float | None = None,
+    width: float | None = None,
     path: str = "circle",
     trials: int = 4,
     seed: int = 0,
     out: Path = Path("runs/push"),
-    controller: Literal["corridor", "joystick"] = "corridor",
+    controller: Annotated[str, tyro.conf.arg(metavar=CONTROLLERS)] = "corridor",
     robot: Literal["paper", "nominal", "population"] = "paper",
     cargo: Literal["bead", "cell"] = "bead",
     fidelity: Literal["averaged", "resolved"] = "averaged",
@@ -23,6 +25,7 @@ def push(
     start_bearing: Annotated[float, tyro.conf.arg(metavar="DEG")] = 0.0,
     latency: int = 1,
     time_limit: float | None = None,
+    minari: str | None = None,
 ) -> int:
     """Push a bead or a cell along a path in the twin.
 
@@ -30,13 +33,16 @@ def push(
     trajectory.png (the paper's Fig. 6) into --out. The same settings and seed give the same telemetry bit for bit.
 
     Args:
-        frequency: turns of the field per second, Hz.
-        width: width of the guiding corridor, µm.
+        frequency: turns of the field per second, Hz; 12 by default. A policy has its own frequencies: for it, the
+            greatest it may use.
+        width: width of the guiding corridor, µm; by default 5, or 8 for the blended one.
         path: circle, figure-eight, square, or a CSV file with columns x_um and y_um.
         trials: how many times.
         seed: trial k of a seed is always the same trial.
         out: folder for the results.
-        controller: the paper's corridor algorithm, or a person with a joystick (open loop).
+        controller: the paper's corridor algorithm, the same with a blended γ (no chatter), steering by two nested
+            loops (the fastest), a model-predictive one (the best at corners), or a person with a joystick (open loop).
+            policy is the trained one that comes with the package, a .zip one of microtwin learn push.
         robot: the one the paper's times ask for, the median measured one, or draws from the measured spread.
         cargo: 10 µm silica bead in water, or 13.5 µm cell in culture medium.
         fidelity: the field's mean torque, or the moment followed through every cycle of the field.
@@ -45,6 +51,7 @@ def push(
         start_bearing: where the robot starts, degrees from straight behind the cargo; 180 is in front of it.
         latency: frames between exposure and arrival.
         time_limit: seconds after which a trial counts as failed; by default it grows with the path and falls with f.
+        minari: also record the trials as episodes of a Minari dataset of this name, such as push/corridor-v0.
     """
     import contextlib
     import math
@@ -80,10 +87,16 @@ def push(
         time_limit_s=time_limit,
         scene=scene,
     )
+    episodes = None
+    if minari is not None:
+        from microtwin.episodes import Episodes
+
+        words = f"{trials} trials of pushing a {cargo} along {path}: microtwin push, seed {seed}"
+        episodes = Episodes(minari, nodes, seed=seed, algorithm=controller, description=words)
     folder = files.open_folder(out)
     config = {
-        "frequency_hz": frequency,
-        "width_um": width,
+        "frequency_hz": frequency if run.is_policy else run.turns_hz,
+        "width_um": run.corridor_um,
         "path": path,
         "path_length_um": paths.path_length(nodes),
         "trials": trials,
@@ -107,18 +120,28 @@ def push(
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    stopped = False
+    stopped, kept = False, 0
     with contextlib.ExitStack() as stack:
         video = None
         if observe == "camera":
             from microtwin.vision.overlay import Video
 
             video = Video(stack.enter_context(files.whole(folder / "video.mp4")), nodes, FRAME_RATE_HZ)
+        if episodes:
+            stack.enter_context(episodes)
+        watchers = [see for see in (video, episodes and episodes.see) if see]
+
+        def watch(*frame) -> None:
+            for see in watchers:
+                see(*frame)
+
         try:
             with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
                 task = progress.add_task("preparing (the first run compiles)", total=1.0)
-                for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing"), video):
+                for trial in run.run(lambda part: progress.update(task, completed=part, description="pushing"), watch):
                     done.append(trial)
+                    if episodes:
+                        episodes.add(trial)
                     console.print(_line(trial), highlight=False, soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
@@ -128,6 +151,7 @@ def push(
             if done:
                 with files.uninterrupted():
                     recording.save(folder, config, nodes, done, time.perf_counter() - begun)
+                    kept = episodes.save() if episodes else 0
         if not done:
             raise KeyboardInterrupt
     if len(done) > 1:
@@ -141,6 +165,8 @@ def push(
         )
     names = "run.json, telemetry.parquet, trajectory.png" + (" and video.mp4" if video else "")
     console.print(f"wrote {names} to {folder}", highlight=False, soft_wrap=True)
+    if kept:
+        console.print(f"recorded {kept} episodes as the Minari dataset {minari}", highlight=False, soft_wrap=True)
     return 130 if stopped or done[-1].interrupted else 0
 
 

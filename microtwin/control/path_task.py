@@ -35,8 +35,8 @@ object along the path's direction, in 40 µm.
 
 Action, each in [−1, 1]; ``path/1``: 0 ahead and 1 left, the heading as a vector in the path's frame (α is its
 direction: no angle wraps round; zero means ahead); 2 cos γ (0 rolls, 1 spins counter-clockwise, −1 clockwise); 3 the
-frequency, −1 for none and 1 for the greatest allowed. ``path-residual/1``: 0 turns Steering's heading left by up to 0.6 rad; 1 is
-cos γ; 2 scales its frequency by 2 to that power.
+frequency, −1 for none and 1 for the greatest allowed. ``path-residual/1``: 0 turns Steering's heading left by up to
+0.6 rad; 1 is cos γ; 2 scales its frequency by 2 to that power.
 """
 
 import math

@@ -162,7 +162,7 @@ class Steering:
             behind = approach_point(cargo, np.array(ahead[:2]), self.approach_um)
             if math.dist(behind, robot) > self.threshold_um:
                 self._memory[identify.INTEGRAL] = 0.0
-                heading = heading_behind(robot, behind, cargo) - self._memory[identify.BIAS]
+                heading, frequency = heading_behind(robot, behind, cargo) - self._memory[identify.BIAS], law.cruise_hz
             else:
                 self.mode = "push"
         identify.told(self._memory, heading, PUSH_RAD, frequency)

@@ -1,5 +1,4 @@
 """Training of policies in the environments, with Stable-Baselines3; needs the ``learn`` extra.
 
-``training`` holds what a run is asked for, ``train`` does it, ``watch`` looks after it, and each other file is one part:
-``algorithms``, ``environments``, ``vec_env``, ``schedule``, ``evaluate``, ``checkpoint``, ``export``, ``curve``, ``card``.
+``training`` holds what a run is asked for, ``train`` does it, ``watch`` looks after it; every other file is one part.
 """

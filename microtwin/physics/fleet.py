@@ -214,7 +214,7 @@ class Fleet:
         self._used[chosen] += numbers
         return found
 
-    def step(self, quadratures_mt: np.ndarray, frequency_hz, duration_s: float, slots=None, off=None) -> None:
+    def step(self, quadratures_mt: np.ndarray, frequency_hz, duration_s: float, slots=None) -> None:
         """Hold a field in each world for ``duration_s``; a world that fails is marked in ``failed``, none raises.
 
         Args:
@@ -222,8 +222,6 @@ class Fleet:
             frequency_hz: (W,) or one for all.
             duration_s: the same for all worlds.
             slots: indices of the worlds to step; the others stand still. None for all.
-            off: (W,) where the field is switched off (amplitude 0), which sets ``torques_pn_um`` to 0; None for where
-                the field is zero. That differs for a field lost in the coils' dead band: a World keeps its torques.
 
         Raises:
             InputError: a duration that is not positive, wrong shapes, NaN.
@@ -239,8 +237,6 @@ class Fleet:
         if not (np.isfinite(rates).all() and (rates >= 0).all()):
             raise InputError(f"field frequency is {frequency_hz} Hz: give finite numbers of 0 or more")
         silent = np.logical_not(fields.any(axis=(1, 2)))
-        if off is not None:
-            silent[:] = off
         chosen = self._chosen(slots)
         total = float(duration_s)
         steps = max(1, math.ceil(total / self._longest.min() - 1e-9))

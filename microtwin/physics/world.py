@@ -189,11 +189,12 @@ class World:
 
     def _see(self, field: RotatingField) -> None:
         """The field as each body sees it: the coils' ellipse, turned by the robot's own heading offset."""
-        pair = self.coils.quadratures_mt(field).tolist()
+        quadratures = self.coils.quadratures_mt(field)
+        pair = quadratures.tolist()
         for i, body in enumerate(self.bodies):
             if body.moment_pn_um_per_mt > 0:
                 cos, sin = math.cos(body.heading_offset_rad), math.sin(body.heading_offset_rad)
                 self._quadratures[i] = [[cos * x - sin * y, sin * x + cos * y, z] for x, y, z in pair]
-        if field.amplitude == 0:
+        if not quadratures.any():  # switched off, or lost in the coils' dead band
             self._state.torques[:] = 0.0
         self._field = field

@@ -70,7 +70,7 @@ def step_both(fleet, singles, rng, steps, duration_s=FRAME_S):
     """The same random fields in the fleet and in its worlds; everything seen is compared after every step."""
     for _ in range(steps):
         told = commands(rng, len(singles))
-        fleet.step(fleet.quadratures_mt(*told), told[2], duration_s, off=told[3] == 0)
+        fleet.step(fleet.quadratures_mt(*told), told[2], duration_s)
         for k, single in enumerate(singles):
             single.step(RotatingField(*(float(values[k]) for values in told)), duration_s)
         assert not fleet.failed.any()

@@ -10,7 +10,9 @@ from microtwin.field import PUSH_RAD, CoilScale, RotatingField
 from microtwin.physics import Flow, Liquid, World, resistance
 from microtwin.physics.surface_forces import HAMAKER_PN_UM, repulsion
 from microtwin.physics.world import Fidelity
+from microtwin.robots import nominal
 from microtwin.robots.bodies import Body, bead, cell, janus_robot
+from microtwin.robots.calibration import lab_coils
 
 A, VISCOSITY = 5.0, 1e-3
 ELLIPSE = CoilScale((3.0, 5.0, 13.0))
@@ -425,3 +427,12 @@ def test_a_duration_far_below_the_inner_step(duration):
     world = World([bead(range_um=0.04).at(0, 0, 0.2)], coils=CIRCLE)
     world.step(OFF, duration)
     assert world.time_s == duration
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.05])
+def test_a_field_that_is_off_or_lost_in_the_dead_band_leaves_no_torque(amplitude):
+    world = World([nominal().at(0, 0, 0.25)], rng=0, coils=lab_coils())
+    world.step(RotatingField(frequency_hz=12.0), 0.1)
+    assert np.abs(world.torques_pn_um).max() > 1.0
+    world.step(RotatingField(frequency_hz=12.0, amplitude=amplitude), 0.1)
+    assert not world.torques_pn_um.any()

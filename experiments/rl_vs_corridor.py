@@ -1,0 +1,323 @@
+"""The trained policy beside the paper's corridor and the best hand-written controllers, on the paper's own measure.
+
+Usage: ``python experiments/rl_vs_corridor.py [--policy policy] [--trials 24] [--seed 1] [--runs DIR ...] [--quick]``.
+Three parts, trials paired (trial k is the same robot, flow, start and noise for everyone):
+
+- ``circle``: the paper's robot on its circle, f ≤ 15 Hz;
+- ``still`` and ``flow``: robots of the population never trained on, on seven paths never trained on, in still water and
+  in a Poiseuille flow that changes with time, f free. Hand-written controllers run at several frequencies: the front of
+  what tuning by hand can reach;
+- ``camera``: the circle again, from rendered frames through the tracker instead of the truth, f ≤ 15 Hz and f free.
+
+A trial that does not finish counts with its time limit. Intervals hold 95 % of 2000 bootstrap resamples of the mean,
+stratified by path. ``--runs`` are folders of ``microtwin learn push`` with other seeds, for the learning curves.
+Resumable: ``trials.csv`` grows by one cell as it finishes.
+"""
+
+import hashlib
+import itertools
+import math
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.progress import Progress, TimeRemainingColumn
+
+import microtwin
+from microtwin import files, paths
+from microtwin.control import Blended, Corridor, Predictive, Steering, policy_file
+from microtwin.control.policy import load
+from microtwin.control.predictive import Plan
+from microtwin.control.steering import Law
+from microtwin.errors import InputError, exit_code
+from microtwin.physics import Flow
+from microtwin.recording import Trial
+from microtwin.rig import Controller
+from microtwin.run import run_trial
+from microtwin.scene import PushScene
+
+DRAWN = Path(__file__).parent / "paths"
+PATHS = ("circle", "figure-eight", "square", "clover", "wave", "letter", "zigzag")
+FREQUENCIES_HZ = (15.0, 25.0, 35.0, 45.0, 55.0)
+TIME, ERROR = "completion_time_s", "mae_um"
+LIMIT_S = {"circle": 120.0, "still": 60.0, "flow": 60.0, "camera": 60.0}
+COLOURS = {
+    "corridor": "#bbbbbb",
+    "blended": "#66ccee",
+    "steering": "#4477aa",
+    "predictive": "#228833",
+    "policy": "#cc3311",
+}
+RESAMPLES = 2000
+Cell = tuple[str, str, str]  # part, path, entrant
+
+
+def entrants(part: str) -> tuple[str, ...]:
+    if part == "circle":
+        return ("corridor 15", "blended 15", "steering 15", "predictive 15", "policy 15")
+    if part == "camera":
+        return ("policy 15", "policy 15 camera", "policy 60", "policy 60 camera")
+    front = [f"{kind} {f:g}" for kind in ("steering", "predictive") for f in FREQUENCIES_HZ]
+    return ("corridor 15", *front, "policy 60")
+
+
+def cells(quick: bool) -> list[Cell]:
+    """All cells, the circle first. Quick: one path a part, the policy and one other."""
+    found = []
+    for part in LIMIT_S:
+        where = PATHS if part in ("still", "flow") else ("circle",)
+        who = entrants(part)
+        if quick:
+            where, who = where[-1:], (who[0], who[-1]) if part != "camera" else who[:2]
+        found += [(part, path, entrant) for path, entrant in itertools.product(where, who)]
+    return found
+
+
+def path_nodes(name: str) -> np.ndarray:
+    return paths.from_name(str(DRAWN / f"{name}.csv") if (DRAWN / f"{name}.csv").is_file() else name)
+
+
+def maker(entrant: str, policy: str) -> Callable[[np.ndarray], Controller]:
+    """What makes the controller that is named by its kind and its frequency."""
+    kind, frequency = entrant.split()[:2]
+    f = float(frequency)
+    makers: dict[str, Callable[[np.ndarray], Controller]] = {
+        "corridor": lambda nodes: Corridor(nodes, frequency_hz=f, width_um=5.0),
+        "blended": lambda nodes: Blended(nodes, frequency_hz=f, width_um=8.0),
+        "steering": lambda nodes: Steering(nodes, Law(cruise_hz=f)),
+        "predictive": lambda nodes: Predictive(nodes, Plan(cruise_hz=f)),
+        "policy": lambda nodes: load(policy, nodes, limit_hz=f),
+    }
+    return makers[kind]
+
+
+def drawn_flow(rng: np.random.Generator) -> Flow:
+    """Poiseuille flow of up to 60 µm/s between plates 100 µm apart, in any direction, that swells and ebbs."""
+    return Flow(
+        "poiseuille",
+        speed_um_s=rng.uniform(0.0, 60.0),
+        height_um=100.0,
+        direction_rad=rng.uniform(-math.pi, math.pi),
+        pulsation=rng.uniform(0.0, 1.0),
+        pulsation_hz=rng.uniform(0.05, 0.5),
+    )
+
+
+def simulate(cell: Cell, trials: int, seed: int, policy: str) -> list[dict[str, Any]]:
+    """One cell, a row a trial; the same number is the same robot, flow and start for every entrant."""
+    part, path, entrant = cell
+    nodes, make = path_nodes(path), maker(entrant, policy)
+    rows = []
+    for number in range(trials):
+        rng = np.random.default_rng([seed, tuple(LIMIT_S).index(part), PATHS.index(path), number])
+        flow = drawn_flow(rng) if part == "flow" else Flow()
+        robot = "population" if part in ("still", "flow") else "paper"
+        observe = "camera" if entrant.endswith("camera") else "truth"
+        rig, observer = PushScene(robot=robot, flow=flow, observe=observe).open(nodes, rng)
+        with rig:
+            recording = run_trial(rig, observer, make(nodes), time_limit_s=LIMIT_S[part])
+        if recording.interrupted:
+            raise KeyboardInterrupt
+        measured = Trial.measure(number, recording, nodes).summary()
+        measured[TIME] = measured[TIME] or LIMIT_S[part]
+        rows.append({"part": part, "path": path, "entrant": entrant, **measured})
+    return rows
+
+
+def interval(rows: pd.DataFrame, measure: str, seed: int) -> tuple[float, float, float]:
+    """(mean, low, high): mean over paths of the mean over trials, resampled within each path."""
+    rng = np.random.default_rng(seed)
+    groups = [group[measure].to_numpy(float) for _, group in rows.groupby("path")]
+    mean = float(np.mean([group.mean() for group in groups]))
+    again = [group[rng.integers(len(group), size=(RESAMPLES, len(group)))].mean(axis=1) for group in groups]
+    low, high = np.percentile(np.mean(again, axis=0), [2.5, 97.5])
+    return mean, float(low), float(high)
+
+
+def table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One row for each part and entrant, with the intervals."""
+    found = []
+    for (part, entrant), group in rows.groupby(["part", "entrant"], sort=False):
+        line = {"part": part, "entrant": entrant, "trials": len(group), "finished": int(group.success.sum())}
+        for measure in (TIME, ERROR):
+            line |= dict(
+                zip((measure, f"{measure}_low", f"{measure}_high"), interval(group, measure, seed), strict=True)
+            )
+        found.append(line)
+    return pd.DataFrame(found).set_index(["part", "entrant"])
+
+
+def best_by_hand(found: pd.DataFrame, part: str) -> str:
+    """The hand-written controller and frequency with the least time × error."""
+    by_hand = found.loc[part].drop(index=[name for name in found.loc[part].index if name.startswith("policy")])
+    return str((by_hand[TIME] * by_hand[ERROR]).idxmin())
+
+
+def checklist(found: pd.DataFrame):
+    """What must show: name, passed, figure."""
+    for part, ours in (("circle", "policy 15"), ("still", "policy 60"), ("flow", "policy 60")):
+        if (part, ours) not in found.index:
+            continue
+        policy, best = found.loc[(part, ours)], best_by_hand(found, part)
+        other = found.loc[(part, best)]
+        for measure, unit in ((TIME, "s"), (ERROR, "µm")):
+            figure = (
+                f"{best} {other[measure]:.2f} [{other[f'{measure}_low']:.2f}, {other[f'{measure}_high']:.2f}] {unit}   "
+                f"policy {policy[measure]:.2f} [{policy[f'{measure}_low']:.2f}, {policy[f'{measure}_high']:.2f}]   "
+                f"ratio {policy[measure] / other[measure]:.2f}"
+            )
+            if part == "circle":
+                passed = policy[f"{measure}_low"] <= other[f"{measure}_high"]
+                yield f"circle: no worse in {measure}", passed, figure
+            else:
+                yield f"{part}: better in {measure}", policy[f"{measure}_high"] < other[f"{measure}_low"], figure
+        done = f"{policy.finished:.0f} of {policy.trials:.0f}; {best} {other.finished:.0f}"
+        yield f"{part}: finishes", policy.finished == policy.trials, done
+    for f in ("15", "60"):
+        if ("camera", f"policy {f} camera") in found.index and ("camera", f"policy {f}") in found.index:
+            seen, true = found.loc[("camera", f"policy {f} camera")], found.loc[("camera", f"policy {f}")]
+            for measure in (TIME, ERROR):
+                ratio = seen[measure] / true[measure]
+                figure = f"{true[measure]:.2f} from truth, {seen[measure]:.2f} from frames, ratio {ratio:.3f}"
+                yield f"camera {f} Hz: {measure} within 15 %", abs(ratio - 1) <= 0.15, figure
+
+
+def draw(path: Path, found: pd.DataFrame, curves: pd.DataFrame | None) -> None:
+    """Time against error for every entrant with its intervals, a panel a part; the learning curves beside."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    parts = [part for part in LIMIT_S if part in found.index.get_level_values(0) and part != "camera"]
+    figure = Figure(figsize=(5.2 * (len(parts) + (curves is not None)), 5.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(parts) + (curves is not None), squeeze=False)[0]
+    for ax, part in zip(axes, parts, strict=False):
+        for name, row in found.loc[part].iterrows():
+            kind, f = str(name).split()[:2]
+            spread = [[[row[m] - row[f"{m}_low"]], [row[f"{m}_high"] - row[m]]] for m in (TIME, ERROR)]
+            label = kind if f in ("15", "60") else None
+            style = {
+                "color": COLOURS[kind],
+                "fmt": "*" if kind == "policy" else "o",
+                "ms": 13 if kind == "policy" else 6,
+            }
+            ax.errorbar(row[TIME], row[ERROR], xerr=spread[0], yerr=spread[1], label=label, capsize=2, **style)
+            missing = int(row.trials - row.finished)
+            note = f"{f} Hz" + (f", {missing} unfinished" if missing else "")
+            ax.annotate(note, (row[TIME], row[ERROR]), (6, 4), textcoords="offset points", fontsize=8)
+        ax.set(xlabel="completion time (s)", ylabel="mean absolute error (µm)", xscale="log", yscale="log", title=part)
+        ax.grid(color="0.92", which="both")
+        ax.set_axisbelow(True)
+        ax.legend(frameon=False)
+    if curves is not None:
+        for k, (_, run) in enumerate(curves.groupby("run")):
+            for ax_measure, style in (("error_um", "-"), ("time_s", ":")):
+                label = {"error_um": "error", "time_s": "time"}[ax_measure] if k == 0 else None
+                first = run[ax_measure].iloc[0]
+                axes[-1].plot(run["minutes"], run[ax_measure] / first, style, color=f"C{k}", label=label)
+        axes[-1].set(xlabel="training (min)", ylabel="against the untrained", title="learning, held-out episodes")
+        axes[-1].grid(color="0.92")
+        axes[-1].legend(frameon=False)
+    with files.whole(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def fingerprint(policy: str, *settings: Any) -> str:
+    """Changes when the settings, the policy, the library's sources or its calibration do."""
+    digest, folder = hashlib.sha256(repr(settings).encode()), Path(microtwin.__file__).parent
+    file = policy_file.shipped() if policy == policy_file.SHIPPED else Path(policy)
+    for source in [file, *sorted([*folder.rglob("*.py"), *folder.rglob("*.toml"), *DRAWN.glob("*.csv")])]:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def held_rows(csv: Path, mark: str) -> list[dict[str, Any]]:
+    """What an earlier run with the same settings has left."""
+    if not csv.exists():
+        return []
+    rows = pd.read_csv(csv, keep_default_na=False, na_values=[""])
+    return rows[rows["settings"] == mark].to_dict("records") if "settings" in rows else []
+
+
+def read_curves(runs: tuple[Path, ...]) -> pd.DataFrame | None:
+    found = []
+    for run in runs:
+        if not (run / "eval.csv").is_file():
+            raise InputError(f"{run} has no eval.csv: give folders of microtwin learn push")
+        found.append(pd.read_csv(run / "eval.csv").assign(run=run.name))
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def main(
+    policy: str = policy_file.SHIPPED,
+    trials: int = 24,
+    seed: int = 1,
+    runs: tuple[Path, ...] = (),
+    out: Path = Path("runs/rl_vs_corridor"),
+    quick: bool = False,
+    processes: int = 2,
+) -> None:
+    """The policy beside the corridor and the best hand-written controllers.
+
+    Args:
+        policy: a policy.zip, or the one that comes with the package.
+        trials: a cell; the camera's are a quarter of that.
+        runs: training runs, for the learning curves.
+        quick: a few cells of one trial.
+        processes: cells run at a time; changes nothing else.
+    """
+    for name, value, least in (("processes", processes, 1), ("trials", trials, 1), ("seed", seed, 0)):
+        if value < least:
+            raise InputError(f"{name} is {value}: give {least} or more")
+    load(policy, paths.circle())
+    curves = read_curves(runs)
+    folder = files.open_folder(out)
+    trials = 1 if quick else trials
+    csv, mark = folder / "trials.csv", fingerprint(policy, trials, seed)
+    rows = held_rows(csv, mark)
+    held = {(row["part"], row["path"], row["entrant"]) for row in rows}
+    missing = [cell for cell in cells(quick) if cell not in held]
+    print(f"{trials} trials a cell, seed {seed}; {len(missing)} cells to run, {len(held)} already there")
+    workers = ProcessPoolExecutor(processes, mp_context=get_context("spawn")) if processes > 1 else nullcontext()
+    counts = [max(1, trials // 4) if cell[0] == "camera" else trials for cell in missing]
+    with (
+        Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), transient=True) as progress,
+        workers as pool,
+    ):
+        task = progress.add_task("pushing", total=len(missing))
+        arguments = (missing, counts, itertools.repeat(seed), itertools.repeat(policy))
+        for cell in pool.map(simulate, *arguments) if pool else map(simulate, *arguments):
+            rows += [row | {"settings": mark} for row in cell]
+            with files.whole(csv) as temporary:
+                pd.DataFrame(rows).to_csv(temporary, index=False)
+            progress.advance(task)
+    found = table(pd.DataFrame(rows), seed)
+    for part in found.index.get_level_values(0).unique():
+        print(f"\n{part:22} {'finished':>10} {'time (s)':>24} {'error (µm)':>24}")
+        for name, row in found.loc[part].iterrows():
+            spans = (f"{row[m]:.2f} [{row[f'{m}_low']:.2f}, {row[f'{m}_high']:.2f}]" for m in (TIME, ERROR))
+            print(f"  {name:20} {row.finished:4.0f} of {row.trials:3.0f} " + " ".join(f"{span:>24}" for span in spans))
+    print("\nwhat must show")
+    for name, passed, figure in checklist(found):
+        print(f"  {'pass' if passed else 'MISS'}  {name:38} {figure}")
+    with files.whole(folder / "table.csv") as temporary:
+        found.to_csv(temporary)
+    draw(folder / "rl_vs_corridor.png", found, curves)
+    print(f"wrote trials.csv, table.csv and rl_vs_corridor.png to {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(
+        exit_code(
+            "rl_vs_corridor",
+            lambda: tyro.cli(main),
+            stopped="stopped; the same command goes on from the cells that finished",
+        )
+    )
