@@ -25,7 +25,11 @@ torch.manual_seed(0)
 actor, critic, log_std = network(outputs, 0.01), network(1, 1.0), nn.Parameter(torch.full((outputs,), -0.5))
 weights = [*actor.parameters(), *critic.parameters(), log_std]
 adam = torch.optim.Adam(weights, lr=RATE, eps=1e-5)
-policy = lambda seen: torch.distributions.Normal(actor(seen), log_std.exp())
+
+
+def policy(seen):
+    return torch.distributions.Normal(actor(seen), log_std.exp())
+
 
 seen = torch.as_tensor(envs.reset(seed=0)[0])
 running, returns = np.zeros(ENVS), []
@@ -35,7 +39,12 @@ for update in range(UPDATES):
         with torch.no_grad():
             dist = policy(seen)
             act = dist.sample()
-            obs.append(seen), acts.append(act), logps.append(dist.log_prob(act).sum(1)), values.append(critic(seen)[:, 0])
+            (
+                obs.append(seen),
+                acts.append(act),
+                logps.append(dist.log_prob(act).sum(1)),
+                values.append(critic(seen)[:, 0]),
+            )
             after, reward, terminated, truncated, infos = envs.step(act.clamp(-1, 1).numpy())
             running += reward
             if truncated.any():  # not the end, only the end of watching: add what would have come

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,15 @@ def test_resume_takes_what_the_folder_holds(asked, tmp_path, capsys):
     assert asked[0]["training"] == kept and asked[0]["folder"] == tmp_path and asked[0]["resume"]
     assert main(["learn", "push", "--resume", str(tmp_path), "--minutes", "3", "--seed", "5"]) == 0
     assert asked[1]["training"] == kept.extended(None, 3.0)
+    replace(kept, envs=8, device="cuda").save(tmp_path, {})  # begun on another machine
+    assert main(["learn", "push", "--resume", str(tmp_path), "--algo", "sac", "--device", "cpu"]) == 0
+    assert asked[2]["training"] == replace(kept, envs=8, device="cpu")
+    kept.save(tmp_path, {})
     assert "seed is 6, and 5 in" in refused(capsys, "--resume", str(tmp_path), "--seed", "6")
     assert "algo is tqc, and sac in" in refused(capsys, "--resume", str(tmp_path), "--algo", "tqc", "--envs", "32")
     assert "leave it out" in refused(capsys, "--resume", str(tmp_path), "--out", str(tmp_path / "other"))
     assert "no training in" in refused(capsys, "--resume", str(tmp_path / "none"))
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_bad_input(tmp_path, capsys):
@@ -101,7 +106,12 @@ def test_bad_input(tmp_path, capsys):
     assert "tau is not one of ppo" in refused(capsys, *out, "--hyper", "tau=1")
     assert "cruise_hz is" in refused(capsys, *out, "--cruise-hz", "-1")
     assert "colour" in refused(capsys, *out, "--options", "colour=3")
-    assert not list((tmp_path / "run").glob("*"))
+    assert "give one number" in refused(capsys, *out, "--task", "goal", "--limit-hz", "15", "20")
+    assert "threads is 'many'" in refused(capsys, *out, "--options", "threads=many")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "mine").mkdir()
+    refused(capsys, "--out", str(tmp_path / "mine"), "--hyper", "gamma=high")
+    assert (tmp_path / "mine").exists()  # it was there before
     (tmp_path / "file").write_text("")
     assert "cannot write to" in refused(capsys, "--out", str(tmp_path / "file"))
     Training().save(tmp_path, {})

@@ -30,7 +30,7 @@ def load(name: str):
 
 fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_cell")
 fig3d, fig7, oracles = load("fig3d_speed"), load("fig7_screens"), load("physics_oracles")
-widths, hands = load("corridor_width"), load("controllers")
+widths, hands, versus = load("corridor_width"), load("controllers"), load("rl_vs_corridor")
 depths, views = load("otmr_fig6_depth"), load("otmr_symmetric_poses")
 
 
@@ -242,6 +242,49 @@ def test_width_and_controllers_refuse_bad_settings_before_they_write(module, tmp
     for setting in ({"trials": 0}, {"seed": -1}):
         with pytest.raises(InputError, match=f"{next(iter(setting))} is"):
             module.main(out=tmp_path / "out", **setting)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def paired(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("versus")
+    versus.main(quick=True, out=folder, processes=1)
+    return folder
+
+
+def test_the_policy_beside_the_corridor(paired, capsys):
+    assert sorted(path.name for path in paired.iterdir()) == ["rl_vs_corridor.png", "table.csv", "trials.csv"]
+    table = pd.read_csv(paired / "table.csv").set_index(["part", "entrant"])
+    assert (table.finished == table.trials).all()
+    for part, policy in (("circle", "policy 15"), ("still", "policy 60"), ("flow", "policy 60")):
+        assert table.loc[(part, policy), versus.TIME] < 0.8 * table.loc[(part, "corridor 15"), versus.TIME]
+        assert table.loc[(part, policy), versus.ERROR] < 0.8 * table.loc[(part, "corridor 15"), versus.ERROR]
+    assert (table[versus.BETWEEN] < table[versus.ERROR]).all()
+    assert is_a_picture(paired / "rl_vs_corridor.png")
+    versus.main(quick=True, out=paired, processes=1)  # goes on from what is there
+    assert "0 cells to run" in capsys.readouterr().out
+
+
+def test_the_policy_s_checklist_tells_what_is_no_better(paired):
+    table = pd.read_csv(paired / "table.csv").set_index(["part", "entrant"])
+    assert all(passed for name, passed, _ in versus.checklist(table) if "flow: better" in name)
+    spread = [versus.ERROR, f"{versus.ERROR}_low", f"{versus.ERROR}_high"]
+    table.loc[("flow", "policy 60"), spread] = 2 * table.loc[("flow", "corridor 15"), spread]
+    assert [name for name, passed, _ in versus.checklist(table) if not passed] == ["flow: better in mae_um"]
+
+
+def test_intervals_weigh_paths_alike_and_narrow_with_trials():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"path": ["a"] * 400 + ["b"] * 100, "x": np.r_[rng.normal(1, 1, 400), rng.normal(3, 1, 100)]})
+    mean, low, high = versus.interval(rows, "x", 0)
+    assert mean == pytest.approx(2.0, abs=0.15)
+    assert high - low == pytest.approx(2 * 1.96 * 0.5 * math.sqrt(1 / 400 + 1 / 100), rel=0.15)
+
+
+def test_policy_experiment_refuses_bad_settings_before_it_writes(tmp_path):
+    for setting in ({"trials": 0}, {"seed": -1}, {"processes": 0}, {"policy": "nowhere.zip"}, {"runs": (tmp_path,)}):
+        with pytest.raises(InputError):
+            versus.main(out=tmp_path / "out", **setting)
     assert not list(tmp_path.iterdir())
 
 

@@ -23,8 +23,11 @@ def named(path) -> np.ndarray:
     """
     if isinstance(path, str):
         return paths.from_name(path)
-    nodes = np.array(path, dtype=float) if not isinstance(path, dict) and np.ndim(path) == 2 else None
-    if nodes is None:
+    try:
+        nodes = np.array(path, dtype=float)
+    except (TypeError, ValueError):
+        nodes = np.zeros(0)
+    if nodes.ndim != 2:
         raise InputError(
             f"path is {path!r}: give {', '.join(paths.SHAPES)}, random, a CSV file or an (n, 2) array in µm"
         )

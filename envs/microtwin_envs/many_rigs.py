@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 
+from microtwin.errors import InputError
 from microtwin.physics import Fleet, World
 from microtwin.robots.calibration import fitted
 from microtwin.simulated import FRAME_RATE_HZ
@@ -24,9 +26,15 @@ class ManyRigs:
     Attributes:
         seen: (W, 2 + M, 2) what the observers said last: robot, cargo, other bodies; µm.
         failed: (W,) worlds whose bodies collided in the last step.
+
+    Raises:
+        InputError: a number of threads that is not 1 or more.
     """
 
     def __init__(self, count: int, *, objects: int, obstacles: int, latency_frames: int, threads: int | None):
+        whole = isinstance(threads, int | np.integer) and not isinstance(threads, bool)
+        if threads is not None and not (whole and threads >= 1):
+            raise InputError(f"threads is {threads!r}: give 1 or more")
         self.seen = np.zeros((count, 2 + objects + obstacles, 2))
         self.failed = np.zeros(count, np.bool_)
         self._moving = 2 + objects
@@ -52,9 +60,14 @@ class ManyRigs:
         self._look(slots)
 
     def step(self, commands: np.ndarray, slots: np.ndarray) -> np.ndarray:
-        """Hold the fields ``commands`` (3, W), α, γ, f, in ``slots`` for a frame; returns those that did not fail."""
+        """Hold the fields ``commands`` (3, W), α, γ, f, in ``slots`` for a frame; returns those that did not fail.
+
+        Raises:
+            ResetNeeded: there are no worlds yet.
+        """
         fleet = self._fleet
-        assert fleet is not None
+        if fleet is None:
+            raise ResetNeeded("no episode has begun: call reset before step")
         fields = fleet.quadratures_mt(*commands)
         fleet.step(fields, commands[2], 1.0 / FRAME_RATE_HZ, slots=None if len(slots) == len(fleet) else slots)
         self.failed[:] = fleet.failed

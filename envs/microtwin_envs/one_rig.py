@@ -43,13 +43,15 @@ class OneRig:
         return self.rig.frame_rate_hz if self._open else FRAME_RATE_HZ
 
     def start(self, scene: PushScene, nodes_um: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A new simulated episode; its first frame as :meth:`look` gives it."""
+        """A new simulated episode; its first frame as :meth:`look` gives it.
+
+        Raises:
+            LostError: the tracker does not find the bodies in it.
+        """
         self.rig, self.observer = scene.open(nodes_um, rng)
         self._rng, self._places, self._open = rng, np.asarray(scene.obstacles).reshape(-1, 2), True
         self.failed, self.lost = False, ""
-        seen = self.look()
-        assert seen is not None
-        return seen
+        return self._first_look()
 
     def go_on(self) -> np.ndarray:
         """Any other rig: opened at the first call, then watched as it is, the field off; its next frame.
@@ -69,9 +71,12 @@ class OneRig:
             self._watched = True
         self.rig.command(RotatingField.off())
         self.failed, self.lost = False, ""
+        return self._first_look()
+
+    def _first_look(self) -> np.ndarray:
         seen = self.look()
         if seen is None:
-            raise LostError(self.lost)
+            raise LostError(self.lost or "the bodies collide where they start")
         return seen
 
     def get_behind(self, controller: Steering) -> np.ndarray:

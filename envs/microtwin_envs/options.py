@@ -138,7 +138,7 @@ class PathOptions(Options):
     path: str | np.ndarray = "circle"
     residual: bool = False
     cruise_hz: float = 15.0
-    error_scale_um: float = 3.0
+    error_scale_um: float = 1.5
     task: PathTask = field(init=False)
     nodes_um: np.ndarray | None = field(init=False)
     arc_um: np.ndarray | None = field(init=False)
@@ -189,7 +189,10 @@ class GoalOptions(Options):
         super().__post_init__()
         if self.max_episode_s is None:
             object.__setattr__(self, "max_episode_s", 15.0)
-        positive("frequency_limit_hz", self.frequency_limit_hz)  # no pair: a goal's observation does not tell the limit
+        if self.limits_hz[0] != self.limits_hz[1]:
+            raise InputError(
+                f"frequency_limit_hz is {self.frequency_limit_hz!r}: give one number, goals have one limit"
+            )
         law = self.law(self.limits_hz[1])
         task = GoalTask(
             limit_hz=float(self.limits_hz[1]),

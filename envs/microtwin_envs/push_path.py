@@ -70,7 +70,8 @@ class PushPathEnv(SingleEnv):
         bodies = self._rig.go_on()
         nodes = path - path[0] + bodies[1]
         rate = self._rig.frame_rate_hz
-        bodies = self._rig.get_behind(Steering(nodes, options.law(options.cruise_hz), frame_rate_hz=rate))
+        law = options.law(min(options.cruise_hz, float(self._numbers[path_task.LIMIT_HZ])))
+        bodies = self._rig.get_behind(Steering(nodes, law, frame_rate_hz=rate))
         self._nodes = np.ascontiguousarray(path - path[0] + bodies[1])
         self._arc = arc_lengths(self._nodes)
         self._limit = max(1, round(options.limit_s(float(self._arc[-1])) * rate))

@@ -22,6 +22,8 @@ class SingleEnv(gym.Env):
         self._show = Show(render_mode)
         self.render_mode = render_mode
         self.observation_space, self.action_space = spaces
+        # a video has one picture a step, and shall last as long as the episode
+        self.metadata = {**self.metadata, "render_fps": FPS / options.frames_per_action}
         self._frames_per_action = options.frames_per_action
         self._pixels, self._simulated = options.observation == "pixels", options.simulated
         self._rig = OneRig(options)

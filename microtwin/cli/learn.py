@@ -61,7 +61,8 @@ def learn(
         evaluations: how often to try the policy on held-out episodes.
         episodes: how many of them.
         checkpoint_minutes: time between checkpoints.
-        resume: folder of a training to go on with; --steps or --minutes then give it another budget in all.
+        resume: folder of a training to go on with; --steps or --minutes then give it another budget in all, and
+            --device another device.
     """
     from microtwin.errors import InputError
     from microtwin.learn import extra
@@ -97,9 +98,11 @@ def learn(
     plain = Training(options=_defaults(task), task=task)
     for name in ("algo", "seed", "envs", "options", "hyper", "evaluations", "episodes", "checkpoint_minutes", "task"):
         mine = getattr(training, name)
+        if name == "envs" and envs is None:  # the default goes by --algo, which the folder may know alone
+            continue
         if mine not in (getattr(plain, name), getattr(kept, name)):
             raise InputError(f"{name} is {mine}, and {getattr(kept, name)} in {resume}: leave it out to go on")
-    return _run(kept.extended(steps, minutes), resume, True)
+    return _run(kept.extended(steps, minutes, device), resume, True)
 
 
 def _defaults(task: str) -> dict:
@@ -125,15 +128,18 @@ def _asked(task: str, robot: str, flow: str, path: str, residual: bool, limit_hz
 
 
 def _run(training, folder: Path, resume: bool) -> int:
+    import contextlib
     import math
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     from microtwin import files
+    from microtwin.errors import InputError
     from microtwin.learn.stopping import first_ctrl_c
 
     console = Console()
+    new = not folder.exists()
     files.open_folder(folder)
 
     def say(report) -> None:
@@ -154,7 +160,13 @@ def _run(training, folder: Path, resume: bool) -> int:
             bar = progress.add_task("preparing (the first run compiles)", total=1.0)
             from microtwin.learn.train import train
 
-            done = train(training, folder, resume=resume, report=say, stop=stopped.is_set)
+            try:
+                done = train(training, folder, resume=resume, report=say, stop=stopped.is_set)
+            except InputError:
+                if new:
+                    with contextlib.suppress(OSError):  # not empty: something was computed, and is kept
+                        folder.rmdir()
+                raise
     if not done:
         console.print(f"stopped and saved: go on with microtwin learn push --resume {folder}", highlight=False)
         return 130

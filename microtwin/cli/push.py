@@ -36,7 +36,7 @@ def push(
         frequency: turns of the field per second, Hz; 12 by default. A policy has its own frequencies: for it, the
             greatest it may use.
         width: width of the guiding corridor, µm; by default 5, or 8 for the blended one.
-        path: circle, figure-eight, square, or a CSV file with columns x_um and y_um.
+        path: circle, figure-eight, square, clover, or a CSV file with columns x_um and y_um.
         trials: how many times.
         seed: trial k of a seed is always the same trial.
         out: folder for the results.

@@ -58,6 +58,14 @@ class Actor:
         """Numbers of observations and of actions."""
         return self.weights[0].shape[1], self.weights[-1].shape[0]
 
+    @property
+    def fits_together(self) -> bool:
+        """Whether every layer takes what the one before it gives, in finite numbers."""
+        shapes = [weight.shape for weight in self.weights]
+        given = [*(shape[1] for shape in shapes[1:]), self.sizes[1]]
+        fits = all(b.shape == (shape[0],) == (n,) for b, shape, n in zip(self.biases, shapes, given, strict=True))
+        return fits and all(np.isfinite(array).all() for array in (*self.weights, *self.biases))
+
 
 def read(path: str | os.PathLike[str]) -> tuple[Actor, PathTask, dict[str, Any]]:
     """(actor, task, contents of microtwin.json) of a policy file.
@@ -134,10 +142,16 @@ def _understood(file: Path, about: dict[str, Any], layers: dict[str, np.ndarray]
             about["squash"],
         )
         sizes = actor.sizes
-    except (TypeError, KeyError, IndexError):  # fields or layers that this version does not know
+        fits = actor.fits_together
+        known_functions = actor.activation in ACTIVATIONS and actor.squash in SQUASHES
+    except (TypeError, KeyError, IndexError, ValueError) as error:  # fields or layers that this version does not know
+        if isinstance(error, InputError):
+            raise
         raise InputError(strange) from None
     if sizes != (task.observation_size, task.action_size) or task.layout != layout:
         raise InputError(strange)
-    if actor.activation not in ACTIVATIONS or actor.squash not in SQUASHES:
+    if not known_functions:
         raise InputError(strange)
+    if not fits:
+        raise _no_policy(file, ValueError("its layers do not fit together"))
     return actor, task

@@ -34,7 +34,9 @@ ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
 OF_POLICY = ("net_arch", "activation", "log_std_init")  # hyperparameters that SB3 takes as policy_kwargs
 OF_HER = ("n_sampled_goal", "goal_selection_strategy")
 OURS = ("policy", "env", "seed", "device", "verbose", "tensorboard_log", "policy_kwargs", "replay_buffer_class",
-        "replay_buffer_kwargs", "action_noise", "use_sde", "use_sde_at_warmup", "sde_sample_freq")  # fmt: skip
+        "replay_buffer_kwargs", "rollout_buffer_class", "rollout_buffer_kwargs", "action_noise", "use_sde",
+        "use_sde_at_warmup", "sde_sample_freq")  # fmt: skip
+CHECKED_BY_SB3 = ("learning_rate", "train_freq", "net_arch", "activation")  # or below: they are not just numbers
 NEAR_ZERO = 0.01  # the share of its usual size that the last layer of a residual policy starts with
 
 ON_POLICY = {"gamma": 0.98, "gae_lambda": 0.95, "net_arch": [64, 64], "activation": "tanh", "log_std_init": -1.2}
@@ -59,7 +61,7 @@ def hyperparameters(training: Training) -> dict[str, Any]:
     """Every hyperparameter that is set, defaults and the training's own.
 
     Raises:
-        InputError: one that the algorithm does not have.
+        InputError: one that the algorithm does not have, or of another kind than its default.
     """
     defaults = {**(ON_POLICY if training.on_policy else OFF_POLICY), **OWN[training.algo]}
     if training.task == "goal" and not training.on_policy:
@@ -72,7 +74,28 @@ def hyperparameters(training: Training) -> dict[str, Any]:
     for name in training.hyper:
         if name not in known:
             raise InputError(f"hyperparameter {name} is not one of {training.algo}: choose {', '.join(sorted(known))}")
-    return {name: value for name, value in defaults.items() if name in known} | training.hyper
+    given = {}
+    for name, value in training.hyper.items():
+        default = defaults[name] if name in defaults else getattr(parameters.get(name), "default", None)
+        given[name] = value if name in CHECKED_BY_SB3 else _of_kind(name, value, default)
+    return {name: value for name, value in defaults.items() if name in known} | given
+
+
+def _of_kind(name: str, value: Any, default: Any) -> Any:
+    """A hyperparameter as its default is: SB3 itself would fail in the middle of a training."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(default, bool):
+        fits, kind = isinstance(value, bool), "true or false"
+    elif isinstance(default, int):
+        fits, kind = number and float(value).is_integer(), "a whole number"
+        value = int(value) if fits else value  # 1e6 is one
+    elif isinstance(default, float):
+        fits, kind = number, "a number"
+    else:  # SB3 takes a text or null here too, and checks texts itself
+        fits, kind = number or type(value) is type(default), "a number"
+    if not fits:
+        raise InputError(f"hyperparameter {name} is {value!r}: give {kind}, by default it is {default}")
+    return value
 
 
 def create(training: Training, env: VecEnvAdapter) -> BaseAlgorithm:
@@ -84,7 +107,7 @@ def create(training: Training, env: VecEnvAdapter) -> BaseAlgorithm:
     values = hyperparameters(training)
     policy: dict[str, Any] = {name: values.pop(name) for name in OF_POLICY if name in values}
     activation = policy.pop("activation")
-    if activation not in ACTIVATIONS:
+    if not (isinstance(activation, str) and activation in ACTIVATIONS):
         raise InputError(f"activation is {activation!r}: choose {' or '.join(ACTIVATIONS)}")
     policy["activation_fn"] = ACTIVATIONS[activation]
     kind = "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy"

@@ -46,13 +46,15 @@ def train(
     env = VecEnvAdapter(environments.make(training, training.envs or 1))
     judge = environments.make(training, training.episodes)
     versions = {**recording.versions(), **extra.versions()}
+    board = None
     try:
         found = checkpoint.load(folder, algorithms.CLASSES[training.algo], env, algorithms.device(training))
         model, progress = found if found else (algorithms.create(training, env), Progress())
         training.save(folder, versions)
         progress.sessions += 1
         env.seed(environments.training_seed(training.seed, progress.sessions))
-        model.set_logger(configure(str(folder / BOARD), ["tensorboard"]))
+        board = configure(str(folder / BOARD), ["tensorboard"])
+        model.set_logger(board)
         watch = Watch(training, folder, progress, environments.task_of(judge), judge, report, stop)
         try:
             budget = ENDLESS if training.steps is None else training.steps - model.num_timesteps
@@ -62,12 +64,13 @@ def train(
         except StoppedError as stopped:
             if not stopped.done:
                 return False
-        finally:
-            model.logger.close()
         watch.model = model
         watch.end()
+        model.logger.dump(model.num_timesteps)  # the last evaluation, which no update follows
         _finish(training, folder, watch, versions, hyper)
     finally:
+        if board is not None:
+            board.close()
         env.close()
         judge.close()
     return True

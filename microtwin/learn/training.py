@@ -105,11 +105,12 @@ class Training:
                 raise
             raise InputError(f"cannot read {file} ({error}): restore it, or begin again with another --out") from None
 
-    def extended(self, steps: int | None, minutes: float | None) -> "Training":
-        """The same training with another budget, if one is given."""
+    def extended(self, steps: int | None, minutes: float | None, device: str = "auto") -> "Training":
+        """The same training with another budget, or on another device, if one is given."""
+        kept = self if device == "auto" else replace(self, device=device)
         if steps is None and minutes is None:
-            return self
-        return replace(self, steps=steps, minutes=minutes)
+            return kept
+        return replace(kept, steps=steps, minutes=minutes)
 
     @property
     def command(self) -> str:

@@ -71,7 +71,7 @@ class Tracker:
         robot_start_px: Any = None,
         cargo_start_px: Any = None,
         *,
-        max_speed_um_s: float = 60.0,
+        max_speed_um_s: float = 150.0,
         gate_um: float = 2.0,
         lost_after_s: float = 1.0,
         velocity_gain: float = 0.5,

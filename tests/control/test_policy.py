@@ -197,6 +197,23 @@ def test_a_policy_of_another_layout_or_version_names_both(tmp_path):
     assert "path-residual/0" in refused(tmp_path / "layout.zip")
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        {"b0": np.zeros(7)},
+        {"w1": np.zeros((3, 9))},
+        {"w1": np.zeros(3), "b1": np.zeros(3)},
+        {"w0": np.full((8, 31), np.nan)},
+        {"w0": np.array("text")},
+    ],
+)
+def test_layers_that_do_not_fit_are_refused_before_anything_moves(tmp_path, layers):
+    good = {"w0": np.zeros((8, 31)), "b0": np.zeros(8), "w1": np.zeros((3, 8)), "b1": np.zeros(3)}
+    load(write(tmp_path / "good.zip", layers=good), NODES)
+    said = refused(write(tmp_path / "bad.zip", layers=good | layers))
+    assert "do not fit together" in said or "train again" in said
+
+
 def test_a_policy_that_follows_no_path(tmp_path):
     file = write(tmp_path / "goal.zip", about={"task": {"others": 0}, "layout": "goal/1"})
     assert "trained on goal/1, not on paths: train one with --task path" in refused(file)

@@ -11,6 +11,7 @@ from microtwin.control.path_frame import project
 from microtwin.paths import polyline
 from microtwin.rig import LostError
 from microtwin.scene import PushScene
+from microtwin.simulated import SimulatedRig
 
 PATH, GOAL = "microtwin_envs:microtwin/PushPath-v0", "microtwin_envs:microtwin/Push-v0"
 PLACE = polyline([(40.0, 10.0), (100.0, 10.0)])
@@ -53,6 +54,15 @@ def test_the_path_starts_at_the_object_and_the_robot_is_driven_behind_it(bench):
     assert np.hypot(*(env._nodes[0] - where)) < 8.0
     env.close()
     assert bench[0]._field.amplitude == 0.0
+
+
+def test_the_way_behind_the_object_is_driven_within_the_limit(bench, monkeypatch):
+    asked, command = [], SimulatedRig.command
+    monkeypatch.setattr(SimulatedRig, "command", lambda rig, field: asked.append(field) or command(rig, field))
+    place = polyline([(0.0, 0.0), (0.0, -50.0)])  # the robot is on the wrong side
+    options = {"path": place, "cruise_hz": 45.0, "frequency_limit_hz": 12.0}
+    gym.make(PATH, backend="bench", observation="tracked", **options).reset(seed=0)
+    assert max(field.frequency_hz for field in asked) == 12.0
 
 
 def test_steering_alone_follows_the_path_there(bench):

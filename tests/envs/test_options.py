@@ -43,6 +43,8 @@ def test_a_bad_option_is_named_with_the_remedy(name, option, value, message):
     [
         ({"path": "moebius"}, "path 'moebius': give circle"),
         ({"path": 3}, "path is 3"),
+        ({"path": [["a", "b"], ["c", "d"]]}, "path is .*array in µm"),
+        ({"path": [[0.0, 1.0], [2.0]]}, "path is .*array in µm"),
         ({"path": [[0.0, 0.0], [float("nan"), 1.0]]}, "finite"),
         ({"path": [[0.0, 0.0], [3.0, 0.0]]}, "stays within 3 µm of its start"),
         ({"path": [[0.0, 0.0], [30.0, 0.0], [30.0, 0.0]]}, "equal neighbours"),

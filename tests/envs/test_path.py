@@ -13,6 +13,8 @@ from microtwin.control import identify, path_task
 from microtwin.control.path_frame import arc_lengths
 from microtwin.control.path_task import PathTask
 from microtwin.paths import path_length, polyline
+from microtwin.rig import LostError
+from microtwin.vision import Tracker
 from microtwin_envs import curves, surroundings
 from microtwin_envs.path_frames import take_in
 
@@ -178,6 +180,15 @@ def test_a_policy_is_told_of_its_robot_and_flow_anew_each_episode():
         assert flow.kind == "poiseuille" and 0 <= flow.speed_um_s <= 60 and 0.05 <= flow.pulsation_hz <= 0.5
         drawn.append((flow.speed_um_s, env._rig.rig.world.bodies[0].range_um, len(env._nodes)))
     assert all(len(set(column)) > 1 for column in zip(*drawn, strict=True))
+
+
+def test_bodies_that_are_not_found_in_the_first_frame_are_named(monkeypatch):
+    def nothing(self, frame):
+        raise LostError("no robot in the frame")
+
+    monkeypatch.setattr(Tracker, "__call__", nothing)
+    with pytest.raises(LostError, match="no robot in the frame"):
+        make(observation="tracked").reset(seed=0)
 
 
 def test_a_collision_truncates(monkeypatch):

@@ -78,6 +78,8 @@ def test_a_rendered_picture_is_the_frame_with_an_overlay(name, observation):
     red = (first[..., 0] > 200) & (first[..., 2] < 100)
     assert red.sum() > 50  # the path
     assert env.metadata["render_modes"] == ["human", "rgb_array"]
+    seconds = env.step(env.action_space.sample())[4]["time_s"] / 2
+    assert env.metadata["render_fps"] == pytest.approx(1 / seconds)  # a video lasts as long as the episode
 
 
 def test_rendering_changes_nothing():

@@ -123,6 +123,8 @@ def test_a_bad_action_names_the_environment():
         ({"backend": "bench", "observation": "tracked"}, "backend is 'bench'.*sim alone"),
         ({"render_mode": "rgb_array"}, "render_mode is 'rgb_array'"),
         ({"num_envs": 0}, "num_envs is 0: give 1 or more"),
+        ({"threads": 0}, "threads is 0: give 1 or more"),
+        ({"threads": 1.5}, "threads is 1.5: give 1 or more"),
     ],
 )
 def test_what_it_does_not_have_is_said(options, message):
@@ -130,6 +132,12 @@ def test_what_it_does_not_have_is_said(options, message):
 
     with pytest.raises(InputError, match=message):
         PushPathVectorEnv(**options)
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    env = native(PATH, 2)
+    with pytest.raises(gym.error.ResetNeeded, match="call reset before step"):
+        env.step(np.zeros((2, 4), np.float32))
 
 
 def test_seeds_must_be_as_many_as_environments():

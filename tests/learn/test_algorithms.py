@@ -65,13 +65,30 @@ def test_hyperparameters_are_the_defaults_and_one_s_own(still):
         ("ppo", {"activation": "elu"}, "activation is 'elu': choose tanh or relu"),
         ("ppo", {"learning_rate": "fast"}, "lin_"),
         ("ppo", {"net_arch": "wide"}, "refuses its hyperparameters"),
-        ("ppo", {"n_steps": "many"}, "refuses its hyperparameters"),
+        ("ppo", {"n_steps": "many"}, "n_steps is 'many': give a whole number, by default it is 64"),
+        ("ppo", {"n_steps": 1.5}, "n_steps is 1.5: give a whole number"),
+        ("ppo", {"gamma": "high"}, "gamma is 'high': give a number, by default it is 0.98"),
+        ("ppo", {"gamma": None}, "gamma is None: give a number"),
+        ("sac", {"tau": float("nan")}, "tau is nan: give a number"),
+        ("ppo", {"normalize_advantage": 3}, "normalize_advantage is 3: give true or false"),
+        ("ppo", {"target_kl": "small"}, "target_kl is 'small': give a number"),
+        ("sac", {"ent_coef": "much"}, "refuses its hyperparameters"),
+        ("ppo", {"activation": [1]}, r"activation is \[1\]: choose tanh or relu"),
+        ("ppo", {"rollout_buffer_class": "x"}, "rollout_buffer_class is not one of ppo"),
     ],
 )
 def test_bad_hyperparameters(algo, hyper, said, still):
     with pytest.raises(InputError, match=said) as error:
         algorithms.create(Training(algo, steps=100, hyper=hyper), still)
     assert "\n" not in str(error.value)
+
+
+def test_hyperparameters_of_the_kinds_that_sb3_takes(still):
+    asked = Training("sac", steps=100, hyper={"buffer_size": 1e3, "ent_coef": "auto_0.1", "gamma": 1, "net_arch": []})
+    values = algorithms.hyperparameters(asked)
+    assert values["buffer_size"] == 1000 and isinstance(values["buffer_size"], int)
+    algorithms.create(asked, still)
+    algorithms.create(Training("ppo", steps=100, hyper={"target_kl": None, "net_arch": {"pi": [4], "vf": [8]}}), still)
 
 
 def test_a_device_that_is_not_there(still, monkeypatch):

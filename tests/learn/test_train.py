@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from stable_baselines3 import PPO, SAC
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from microtwin.control.policy import load
 from microtwin.errors import InputError
@@ -76,6 +77,14 @@ def test_the_policy_runs_in_the_loop_and_in_stable_baselines3(trained):
     field = policy.act(Observation(0, 0.0, start - [0.0, 15.0], start))
     assert np.isfinite(field.alpha_rad) and 0 <= field.frequency_hz <= 60.0
     assert CLASSES[training.algo].load(folder / "policy.zip", device="cpu").num_timesteps <= 2048
+
+
+def test_tensorboard_holds_every_evaluation(trained):
+    folder, *_ = trained
+    board = EventAccumulator(str(folder / "tb")).Reload()
+    seen = {event.step: event.value for event in board.Scalars("eval/return")}
+    table = pd.read_csv(folder / "eval.csv")
+    assert max(seen) == 2048 and seen[2048] == pytest.approx(table["return"].iloc[-1], abs=1e-4)
 
 
 def test_reports_rise_to_the_end(trained):
