@@ -100,8 +100,7 @@ def draw_path_episode(options: PathOptions, rng: np.random.Generator) -> PathEpi
 def draw_numbers(options: PathOptions, rng: np.random.Generator) -> np.ndarray:
     """Numbers of the episode's task, its frequency limit drawn if there are two to draw between."""
     least, most = options.limits_hz
-    task = options.task if least == most else replace(options.task, limit_hz=rng.uniform(least, most))
-    return task.numbers()
+    return options.numbers if least == most else replace(options.task, limit_hz=rng.uniform(least, most)).numbers()
 
 
 @dataclass(frozen=True)

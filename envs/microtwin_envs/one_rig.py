@@ -69,7 +69,7 @@ class OneRig:
         if self.lost or not self._watched:
             self.observer = Tracker(**dict(options.tracker_options or {}))
             self._watched = True
-        self.rig.command(RotatingField.off())
+        self.rest()
         self.failed, self.lost = False, ""
         return self._first_look()
 
@@ -92,14 +92,19 @@ class OneRig:
                 break
             self.rig.command(field)
             if self.look() is None:
+                self.rest()
                 raise LostError(self.lost)
         else:
-            self.rig.command(RotatingField.off())
+            self.rest()
             raise LostError(f"the robot did not get behind the object in {APPROACH_S:g} s: put it there by hand")
         return self.bodies
 
     def command(self, alpha_rad: float, gamma_rad: float, frequency_hz: float) -> None:
         self.rig.command(RotatingField(alpha_rad, gamma_rad, frequency_hz))
+
+    def rest(self) -> None:
+        """Field off."""
+        self.rig.command(RotatingField.off())
 
     def look(self) -> np.ndarray | None:
         """(2 + M, 2) robot, object and others as observed in the next frame, µm; None if it failed or one was lost."""

@@ -140,6 +140,7 @@ class PathOptions(Options):
     cruise_hz: float = 15.0
     error_scale_um: float = 1.5
     task: PathTask = field(init=False)
+    numbers: np.ndarray = field(init=False)
     nodes_um: np.ndarray | None = field(init=False)
     arc_um: np.ndarray | None = field(init=False)
 
@@ -156,6 +157,7 @@ class PathOptions(Options):
             law=self.law(self.cruise_hz),
         )
         object.__setattr__(self, "task", task)
+        object.__setattr__(self, "numbers", task.numbers())
         random = isinstance(self.path, str) and self.path == "random"
         nodes, arc = (None, None) if random else self._fixed(task.threshold_um)
         object.__setattr__(self, "nodes_um", nodes)

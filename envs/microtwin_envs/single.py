@@ -69,6 +69,8 @@ class SingleEnv(gym.Env):
                 break
         terminated = self._over()
         truncated = not terminated and (rig.failed or bool(rig.lost) or self._frames >= self._limit)
+        if (terminated or truncated) and not self._simulated:
+            rig.rest()  # nobody steers until the next reset, and a rig does not wait
         observation = self._observed()
         if self.render_mode == "human":
             self.render()

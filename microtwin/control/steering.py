@@ -10,7 +10,7 @@ before it shows as an error. Heading bias, speed per hertz and what the latency 
 """
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -67,7 +67,7 @@ class Law:
 
     def numbers(self) -> np.ndarray:
         """(12,) for the compiled law."""
-        return np.array(astuple(self), dtype=float)
+        return np.array([getattr(self, name) for name in self.__dataclass_fields__], dtype=float)
 
 
 @njit(cache=True)

@@ -106,7 +106,15 @@ def pair_table(ratio: float) -> np.ndarray:
 
 
 def pair_tables(radii_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tables for every pair of bodies: ``(which (N, N) int, tables (ratios, cells, 16, 4))``, one for each ratio."""
+    """Tables for every pair of bodies: ``(which (N, N) int, tables (ratios, cells, 16, 4))``, one for each ratio.
+
+    Worlds of the same radii share them: they are not to be changed.
+    """
+    return _pair_tables(tuple(np.asarray(radii_um, dtype=float).tolist()))
+
+
+@lru_cache(maxsize=64)
+def _pair_tables(radii_um: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     kinds, kind = np.unique(radii_um, return_inverse=True)
     ratios = np.minimum.outer(kinds, kinds) / np.maximum.outer(kinds, kinds)
     distinct, which = np.unique(ratios, return_inverse=True)

@@ -95,8 +95,9 @@ def test_a_body_that_is_not_found_ends_the_episode(bench, name, ends):
         raise LostError("cargo lost: not found for 1.00 s")
 
     env._rig.observer = lost
-    _, reward, terminated, truncated, _ = env.step(np.zeros(4, np.float32))
+    _, reward, terminated, truncated, _ = env.step(np.array([1.0, 0.0, 0.0, 1.0], np.float32))
     assert (terminated, truncated) == ends
+    assert bench[0]._field.amplitude == 0.0  # no one steers until the next reset
     if name == PATH:
         assert reward == -5.0
     env.reset()  # watched anew
