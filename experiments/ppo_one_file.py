@@ -12,7 +12,7 @@ ENVS, STEPS, UPDATES, EPOCHS, BATCHES = 256, 64, 120, 4, 8
 GAMMA, LAMBDA, CLIP, RATE = 0.99, 0.95, 0.2, 1e-3
 
 envs = gym.make_vec("microtwin_envs:microtwin/PushPath-v0", num_envs=ENVS)
-inputs, outputs = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
+inputs, outputs = envs.reset(seed=0)[0].shape[1], envs.action_space.sample().shape[1]
 
 
 def network(last, gain):
@@ -53,7 +53,8 @@ for update in range(UPDATES):
         done = terminated | truncated  # the next episode begins in the same step
         returns += running[done].tolist()
         running[done] = 0
-        rewards.append(torch.as_tensor(reward, dtype=torch.float32)), dones.append(torch.as_tensor(done))
+        rewards.append(torch.as_tensor(reward, dtype=torch.float32))
+        dones.append(torch.as_tensor(done))
         seen = torch.as_tensor(after)
     with torch.no_grad():
         following, gain, gains = critic(seen)[:, 0], 0.0, []
@@ -72,7 +73,8 @@ for update in range(UPDATES):
             gain = (gains[part] - gains[part].mean()) / (gains[part].std() + 1e-8)
             surrogate = torch.min(ratio * gain, ratio.clamp(1 - CLIP, 1 + CLIP) * gain).mean()
             loss = 0.5 * (critic(obs[part])[:, 0] - targets[part]).square().mean() - surrogate
-            adam.zero_grad(), loss.backward()
+            adam.zero_grad()
+            loss.backward()
             nn.utils.clip_grad_norm_(weights, 0.5)
             adam.step()
     if returns:

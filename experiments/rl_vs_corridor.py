@@ -160,7 +160,8 @@ def interval(rows: pd.DataFrame, measure: str, seed: int) -> tuple[float, float,
 def table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One row for each part and entrant, with the intervals."""
     found = []
-    for (part, entrant), group in rows.groupby(["part", "entrant"], sort=False):
+    for key, group in rows.groupby(["part", "entrant"], sort=False):
+        part, entrant = map(str, key)  # type: ignore[arg-type]
         line = {"part": part, "entrant": entrant, "trials": len(group), "finished": int(group.success.sum())}
         for measure in (TIME, ERROR, BETWEEN):
             line |= dict(
@@ -176,26 +177,40 @@ def best_by_hand(found: pd.DataFrame, part: str) -> str:
     return str((by_hand[TIME] * by_hand[ERROR]).idxmin())
 
 
-def checklist(found: pd.DataFrame):
-    """What must show: name, passed, figure."""
+def difference(rows: pd.DataFrame, part: str, pair: tuple[str, str], measure: str, seed: int):
+    """(mean, low, high) of first less second over the trials that both ran."""
+    first, second = (
+        rows[(rows["part"] == part) & (rows["entrant"] == name)].set_index(["path", "trial"])[measure] for name in pair
+    )
+    return interval(pd.DataFrame({"less": first - second}).reset_index(), "less", seed)
+
+
+def checklist(found: pd.DataFrame, rows: pd.DataFrame, seed: int = 0):
+    """What must show: name, passed (None: for information), figure."""
     for part, ours in (("circle", "policy 15"), ("still", "policy 60"), ("flow", "policy 60")):
         if (part, ours) not in found.index:
             continue
         policy, best = found.loc[(part, ours)], best_by_hand(found, part)
         other = found.loc[(part, best)]
         for measure, unit in ((TIME, "s"), (ERROR, "µm")):
+            low, high = f"{measure}_low", f"{measure}_high"
+            less = difference(rows, part, (ours, best), measure, seed)
             figure = (
-                f"{best} {other[measure]:.2f} [{other[f'{measure}_low']:.2f}, {other[f'{measure}_high']:.2f}] {unit}   "
-                f"policy {policy[measure]:.2f} [{policy[f'{measure}_low']:.2f}, {policy[f'{measure}_high']:.2f}]   "
-                f"ratio {policy[measure] / other[measure]:.2f}"
+                f"{best} {other[measure]:.2f} [{other[low]:.2f}, {other[high]:.2f}] {unit}   "
+                f"policy {policy[measure]:.2f} [{policy[low]:.2f}, {policy[high]:.2f}]   "
+                f"ratio {policy[measure] / other[measure]:.2f}, paired {less[0]:+.3f} [{less[1]:+.3f}, {less[2]:+.3f}]"
             )
             if part == "circle":
-                passed = policy[f"{measure}_low"] <= other[f"{measure}_high"]
-                yield f"circle: no worse in {measure}", passed, figure
+                yield f"circle: no worse in {measure}", less[2] <= 0, figure
             else:
-                yield f"{part}: better in {measure}", policy[f"{measure}_high"] < other[f"{measure}_low"], figure
+                yield f"{part}: better in {measure}", policy[high] < other[low], figure
         done = f"{policy.finished:.0f} of {policy.trials:.0f}; {best} {other.finished:.0f}"
         yield f"{part}: finishes", policy.finished == policy.trials, done
+        for measure in (TIME, ERROR):
+            by_hand = found.loc[part][[not str(name).startswith("policy") for name in found.loc[part].index]]
+            least = by_hand[measure].idxmin()
+            figure = f"{least} {by_hand.loc[least, TIME]:.2f} s, {by_hand.loc[least, ERROR]:.2f} µm"
+            yield f"{part}: least {measure} by hand", None, figure
     for part, entrant in [key for key in found.index if key[1].endswith("camera")]:
         seen, true = found.loc[(part, entrant)], found.loc[(part, entrant.removesuffix(" camera"))]
         for measure in (TIME, ERROR):
@@ -264,7 +279,7 @@ def held_rows(csv: Path, mark: str) -> list[dict[str, Any]]:
     if not csv.exists():
         return []
     rows = pd.read_csv(csv, keep_default_na=False, na_values=[""])
-    return rows[rows["settings"] == mark].to_dict("records") if "settings" in rows else []
+    return pd.DataFrame(rows[rows["settings"] == mark]).to_dict("records") if "settings" in rows else []
 
 
 def read_curves(runs: tuple[Path, ...]) -> pd.DataFrame | None:
@@ -327,8 +342,8 @@ def main(
             spread = "".join(f"{span:>{width}}" for span, width in zip(spans, (23, 21, 21), strict=True))
             print(f"  {name:20} {row.finished:4.0f} of {row.trials:3.0f} {spread}")
     print("\nwhat must show")
-    for name, passed, figure in checklist(found):
-        print(f"  {'pass' if passed else 'MISS'}  {name:38} {figure}")
+    for name, passed, figure in checklist(found, pd.DataFrame(rows), seed):
+        print(f"  {'    ' if passed is None else 'pass' if passed else 'MISS'}  {name:42} {figure}")
     with files.whole(folder / "table.csv") as temporary:
         found.to_csv(temporary)
     draw(folder / "rl_vs_corridor.png", found, curves)

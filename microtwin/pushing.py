@@ -1,9 +1,9 @@
 """Runs of pushing: trials of one scene, one path and one controller, from one seed."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from microtwin.control.policy_file import SHIPPED
 from microtwin.control.predictive import Plan
 from microtwin.control.steering import Law
 from microtwin.errors import InputError
+from microtwin.on_path import OnPath
 from microtwin.paths import path_length
 from microtwin.recording import Trial
-from microtwin.rig import Controller, Frame, Observation
+from microtwin.rig import Controller, Frame, Observation, Observer, Rig, known_backend, open_rig
 from microtwin.robots.calibration import fitted
 from microtwin.run import run_trial
 from microtwin.scene import PushScene
@@ -41,6 +42,9 @@ class Push:
         frequency_hz: of the field; None for 12. A policy has its own: for it, the greatest allowed, None for all.
         approach_um: distance d behind the cargo; lead_um: how far ahead the operator looks; None for the fitted ones.
         time_limit_s: a trial longer than this fails; None for a limit that grows with the path and falls with f.
+        backend: ``sim`` for the twin that ``scene`` describes, or any rig registered in the entry-point group
+            ``microtwin.backends``, watched by the tracker; there a trial's path begins where the object is
+            (:class:`~microtwin.on_path.OnPath`). backend_options: keyword arguments of that rig.
     """
 
     nodes_um: np.ndarray
@@ -54,8 +58,17 @@ class Push:
     lead_um: float | None = None
     time_limit_s: float | None = None
     scene: PushScene = field(default_factory=PushScene)
+    backend: str = "sim"
+    backend_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
+        known_backend(self.backend)
+        if self.backend != "sim" and self.scene != PushScene(latency_frames=self.scene.latency_frames):
+            raise InputError(
+                f"backend is {self.backend!r}: leave out what describes a scene of the twin (robot, cargo …)"
+            )
+        if self.backend == "sim" and self.backend_options:
+            raise InputError(f"backend options are {dict(self.backend_options)}: leave them out, sim takes none")
         if self.trials < 1:
             raise InputError(f"trials is {self.trials}: give 1 or more")
         if self.seed < 0:
@@ -74,7 +87,15 @@ class Push:
         if not math.isfinite(self.limit_s):
             raise InputError(f"frequency is {self.frequency_hz}: too slow to ever finish, give a larger one")
 
-    def make_controller(self, rng: np.random.Generator) -> Controller:
+    def _open(self, rng: np.random.Generator) -> tuple[Rig, Observer]:
+        if self.backend == "sim":
+            return self.scene.open(self.nodes_um, rng)
+        from microtwin.vision import Tracker
+
+        observer = Tracker()
+        return OnPath(open_rig(self.backend, **self.backend_options), observer, self.nodes_um[0]), observer
+
+    def make_controller(self, rng: np.random.Generator, frame_rate_hz: float = FRAME_RATE_HZ) -> Controller:
         """A new controller for one trial; ``rng`` is the operator's hand, for those that have one."""
         makers = {
             "corridor": self._corridor,
@@ -85,34 +106,34 @@ class Push:
             SHIPPED: self._policy,
         }
         if self.is_policy:
-            return self._policy(rng)
+            return self._policy(rng, frame_rate_hz)
         if self.controller not in makers:
             raise InputError(f"controller is {self.controller!r}: choose {', '.join(makers)} or a policy.zip")
-        return makers[self.controller](rng)
+        return makers[self.controller](rng, frame_rate_hz)
 
-    def _corridor(self, rng: np.random.Generator) -> Controller:
+    def _corridor(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         kind = Blended if self.controller == "blended" else Corridor
         return kind(self.nodes_um, frequency_hz=self.turns_hz, width_um=self.corridor_um or math.nan, **self._distances)
 
-    def _steering(self, rng: np.random.Generator) -> Controller:
+    def _steering(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         law = Law(cruise_hz=self.turns_hz, delay_frames=self._delay_frames)
-        return Steering(self.nodes_um, law, **self._distances)
+        return Steering(self.nodes_um, law, frame_rate_hz=frame_rate_hz, **self._distances)
 
-    def _predictive(self, rng: np.random.Generator) -> Controller:
+    def _predictive(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         plan = Plan(cruise_hz=self.turns_hz, delay_frames=self._delay_frames)
-        return Predictive(self.nodes_um, plan, **self._distances)
+        return Predictive(self.nodes_um, plan, frame_rate_hz=frame_rate_hz, **self._distances)
 
-    def _policy(self, rng: np.random.Generator) -> Controller:
+    def _policy(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         return load(
             self.controller,
             self.nodes_um,
-            frame_rate_hz=FRAME_RATE_HZ,
+            frame_rate_hz=frame_rate_hz,
             limit_hz=self.frequency_hz,
             delay_frames=self._delay_frames,
             approach_um=self._distances["approach_um"],
         )
 
-    def _joystick(self, rng: np.random.Generator) -> Controller:
+    def _joystick(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         lead_um = fitted("joystick", "lead_um") if self.lead_um is None else self.lead_um
         return Joystick(self.nodes_um, frequency_hz=self.turns_hz, rng=rng, lead_um=lead_um, **self._distances)
 
@@ -154,8 +175,8 @@ class Push:
         """Yield the trials as they end; ``on_progress`` hears the fraction of all work done, 0 to 1."""
         for number in range(self.trials):
             rng = np.random.default_rng([self.seed, number])
-            rig, observer = self.scene.open(self.nodes_um, rng)
-            controller = self.make_controller(rng)
+            rig, observer = self._open(rng)
+            controller = self.make_controller(rng, rig.frame_rate_hz)
 
             def heard(frame: Frame, observation: Observation, controller: Controller, number=number) -> None:
                 if on_frame:

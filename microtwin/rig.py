@@ -5,7 +5,7 @@ observer(frame) -> Observation``. Time is the rig's: simulated seconds or wall s
 """
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -85,9 +85,22 @@ def open_rig(backend: str, **options: Any) -> Rig:
     """The rig registered under ``backend`` in the entry-point group ``microtwin.backends``.
 
     Raises:
+        InputError: no such backend is installed, or it does not take these options.
+    """
+    make = known_backend(backend).load()
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise InputError(f"backend {backend!r} does not take these options ({error}): see its documentation") from None
+
+
+def known_backend(backend: str) -> EntryPoint:
+    """The entry point of a backend, not loaded yet.
+
+    Raises:
         InputError: no such backend is installed.
     """
     found = {entry.name: entry for entry in entry_points(group="microtwin.backends")}
     if backend not in found:
         raise InputError(f"backend {backend!r} is not installed: choose one of {', '.join(sorted(found))}")
-    return found[backend].load()(**options)
+    return found[backend]

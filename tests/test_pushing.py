@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from microtwin import paths
+from microtwin import rig as rigs
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD
 from microtwin.paths import from_name
@@ -186,3 +188,45 @@ def test_a_path_inside_the_threshold_is_refused():
     """It would count as pushed, in no time, before the robot has moved."""
     with pytest.raises(InputError, match=r"path stays within 3 µm of its start: go beyond the threshold, 8 µm"):
         push(nodes_um=np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 2.0]]))
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """A backend ``bench``: a twin far from the path, watched by its camera alone."""
+    made = []
+
+    class Entry:
+        name = "bench"
+
+        def load(self):
+            def make(seed=0):
+                scene = PushScene(observe="camera", drift_sd_um_s=0.0)
+                away = paths.polyline([(40.0, 10.0), (140.0, 10.0)])
+                made.append(scene.open(away, np.random.default_rng(seed))[0])
+                return made[-1]
+
+            return make
+
+    monkeypatch.setattr(rigs, "entry_points", lambda group: [Entry()])
+    return made
+
+
+@pytest.mark.parametrize("controller", ["corridor", "steering", "policy"])
+def test_any_rig_pushes_along_a_path_that_begins_at_the_object(bench, controller):
+    nodes = paths.polyline([(0.0, 0.0), (60.0, 0.0)])
+    run = Push(nodes, 15.0, controller=controller, trials=1, backend="bench", backend_options={"seed": 3})
+    (trial,) = run.run()
+    assert trial.success and trial.mae_um < 3.0
+    assert np.hypot(*trial.table[["object_x_um", "object_y_um"]].iloc[0]) < 1.0
+    assert bench[0].world.positions_um[1, 0] > 85.0  # in the rig's own world it lay at 40
+    assert bench[0]._field.amplitude == 0
+
+
+def test_an_unknown_backend_and_a_scene_that_is_not_the_rigs(bench):
+    nodes = paths.polyline([(0.0, 0.0), (60.0, 0.0)])
+    with pytest.raises(InputError, match="backend 'lab' is not installed: choose one of bench"):
+        Push(nodes, backend="lab")
+    with pytest.raises(InputError, match="leave out what describes a scene"):
+        Push(nodes, backend="bench", scene=PushScene(robot="nominal"))
+    with pytest.raises(InputError, match="does not take these options"):
+        list(Push(nodes, backend="bench", backend_options={"port": 3}).run())

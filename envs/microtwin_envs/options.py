@@ -14,6 +14,7 @@ from microtwin.control.path_task import PathTask
 from microtwin.control.steering import Law
 from microtwin.errors import InputError
 from microtwin.physics import Flow
+from microtwin.rig import known_backend
 from microtwin.simulated import check_latency
 from microtwin_envs import curves
 
@@ -89,6 +90,7 @@ class Options:
             raise InputError(f"backend is {self.backend!r}: give the name of one, sim is the twin")
         if self.simulated:
             return
+        known_backend(self.backend)
         if self.observation == "state":
             raise InputError(
                 f"observation is 'state' on backend {self.backend!r}: choose tracked or pixels, the truth is the twin's"

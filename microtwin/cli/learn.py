@@ -64,9 +64,10 @@ def learn(
         resume: folder of a training to go on with; --steps or --minutes then give it another budget in all, and
             --device another device.
     """
+    from microtwin.cli.assignments import assignments
     from microtwin.errors import InputError
     from microtwin.learn import extra
-    from microtwin.learn.training import Training, assignments
+    from microtwin.learn.training import Training
 
     extra.require()
     asked = _asked(task, robot, flow, path, residual, limit_hz, cruise_hz)

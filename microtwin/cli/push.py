@@ -26,8 +26,10 @@ def push(
     latency: int = 1,
     time_limit: float | None = None,
     minari: str | None = None,
+    backend: str = "sim",
+    backend_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
 ) -> int:
-    """Push a bead or a cell along a path in the twin.
+    """Push a bead or a cell along a path, in the twin or on a rig.
 
     Writes run.json (settings, versions, what the paper measures of each trial), telemetry.parquet (every frame) and
     trajectory.png (the paper's Fig. 6) into --out. The same settings and seed give the same telemetry bit for bit.
@@ -51,6 +53,9 @@ def push(
         start_bearing: where the robot starts, degrees from straight behind the cargo; 180 is in front of it.
         latency: frames between exposure and arrival.
         time_limit: seconds after which a trial counts as failed; by default it grows with the path and falls with f.
+        backend: sim is the twin; any other registered rig is watched through the tracker, and the path begins where
+            the object is. What describes the twin's scene (robot, cargo, observe …) is then left out.
+        backend_options: what that rig's backend takes, for example port=/dev/ttyACM0.
         minari: also record the trials as episodes of a Minari dataset of this name, such as push/corridor-v0.
     """
     import contextlib
@@ -60,6 +65,7 @@ def push(
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from microtwin import files, paths, recording
+    from microtwin.cli.assignments import assignments
     from microtwin.errors import InputError
     from microtwin.pushing import Push
     from microtwin.scene import PushScene
@@ -86,6 +92,8 @@ def push(
         seed=seed,
         time_limit_s=time_limit,
         scene=scene,
+        backend=backend,
+        backend_options=assignments(backend_options, "--backend-options"),
     )
     episodes = None
     if minari is not None:
@@ -110,6 +118,8 @@ def push(
         "start_bearing_deg": start_bearing,
         "latency_frames": latency,
         "time_limit_s": run.limit_s,
+        "backend": backend,
+        "backend_options": dict(run.backend_options),
     }
     console = Console()
     begun = time.perf_counter()
@@ -123,7 +133,7 @@ def push(
     stopped, kept = False, 0
     with contextlib.ExitStack() as stack:
         video = None
-        if observe == "camera":
+        if observe == "camera" or backend != "sim":
             from microtwin.vision.overlay import Video
 
             video = Video(stack.enter_context(files.whole(folder / "video.mp4")), nodes, FRAME_RATE_HZ)

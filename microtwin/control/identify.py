@@ -34,12 +34,6 @@ def memory() -> np.ndarray:
 
 
 @njit(cache=True)
-def clear(row):
-    row[:] = 0.0
-    row[SPEED_PER_HZ] = START_SPEED_PER_HZ
-
-
-@njit(cache=True)
 def watch(row, robot_x, robot_y, object_x, object_y, frame_s, delay, smooth_s, adapt_s):
     """Take in one observation: velocities (time constant ``smooth_s``), heading bias and speed (``adapt_s``)."""
     if row[FRAMES] > 0.0:

@@ -26,12 +26,12 @@ index what                                                                      
 ``path-residual/1`` goes on with what :class:`~microtwin.control.steering.Steering` would do:
 
 ===== ========================================================================================= =================
-29    its heading against the bearing robot → object                                            rad
+29    its heading, the bias made up for, against the bearing robot → object                     rad
 30    its frequency                                                                             60 Hz
 ===== ========================================================================================= =================
 
 and both end with two numbers for each of the other bodies asked for, nearest first: its place ahead and left of the
-object along the path's direction, in 40 µm.
+object, where that is seen, along the path's direction, in 40 µm.
 
 Action, each in [−1, 1]; ``path/1``: 0 ahead and 1 left, the heading as a vector in the path's frame (α is its
 direction: no angle wraps round; zero means ahead); 2 cos γ (0 rolls, 1 spins counter-clockwise, −1 clockwise); 3 the
@@ -222,8 +222,9 @@ class PathFollower:
         out = np.zeros(self.task.observation_size)
         others = np.empty((0, 2)) if others_um is None else np.ascontiguousarray(others_um, dtype=float)
         state = see(
-            self.row, self.nodes_um, self._arc, self._numbers, self._frame_s, *robot_um, *object_um, others, out
-        )
+            self.row, self.nodes_um, self._arc, self._numbers, self._frame_s,
+            robot_um[0], robot_um[1], object_um[0], object_um[1], others, out,
+        )  # fmt: skip
         return out.astype(np.float32), state
 
     def say(self, action: np.ndarray) -> tuple[float, float, float]:

@@ -99,9 +99,13 @@ def load(
 
     Raises:
         InputError: no such file, not a policy, made for other observations or actions or by another version; a limit
-            that is not positive or above the trained one.
+            that is not positive or above the trained one; a policy that wants to be told of other bodies.
     """
     actor, task, _ = read(path)
+    if task.others:
+        raise InputError(
+            f"{path} expects to be told of {task.others} other bodies: train one without, none are told here"
+        )
     if limit_hz is not None:
         if not (math.isfinite(limit_hz) and limit_hz > 0):
             raise InputError(f"frequency is {limit_hz}: give a positive number")

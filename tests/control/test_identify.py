@@ -99,9 +99,3 @@ def test_a_turned_scene_is_identified_alike(by):
     assert math.hypot(other[identify.ROBOT_VX], other[identify.ROBOT_VY]) == pytest.approx(
         math.hypot(row[identify.ROBOT_VX], row[identify.ROBOT_VY])
     )
-
-
-def test_clearing_is_a_new_memory():
-    row, _ = drive(3.0, 0.3, 2, wandering(20))
-    identify.clear(row)
-    np.testing.assert_array_equal(row, identify.memory())

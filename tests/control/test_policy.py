@@ -197,6 +197,10 @@ def test_a_policy_of_another_layout_or_version_names_both(tmp_path):
     assert "path-residual/0" in refused(tmp_path / "layout.zip")
 
 
+def test_a_policy_that_wants_to_be_told_of_others(tmp_path):
+    assert "expects to be told of 2 other bodies" in refused(write(tmp_path / "others.zip", PathTask(others=2)))
+
+
 @pytest.mark.parametrize(
     "layers",
     [

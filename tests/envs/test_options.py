@@ -1,9 +1,12 @@
 """What the environments refuse, each in one line."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
+import microtwin_envs.options
 from microtwin.errors import InputError
 from microtwin.physics import Flow
 
@@ -67,13 +70,14 @@ def test_more_bodies_than_there_is_room_for():
 
 @pytest.mark.parametrize("name", [PATH, GOAL])
 def test_an_unknown_backend_names_the_choices(name):
-    env = gym.make(name, backend="nope", observation="tracked")
-    with pytest.raises(InputError, match=r"backend 'nope' is not installed: choose one of .*sim"):
-        env.reset()
+    for observation in ("tracked", "state"):
+        with pytest.raises(InputError, match=r"backend 'nope' is not installed: choose one of .*sim"):
+            gym.make(name, backend="nope", observation=observation)
 
 
 @pytest.mark.parametrize("options", [{"observation": "state"}, {"objects": 1}, {"obstacles": 1}, {"flow": Flow()}])
-def test_what_only_the_twin_has_is_refused_elsewhere(options):
+def test_what_only_the_twin_has_is_refused_elsewhere(options, monkeypatch):
+    monkeypatch.setattr(microtwin_envs.options, "known_backend", lambda name: None)
     with pytest.raises(InputError, match=r"on backend 'bench': (choose tracked or pixels|leave it out)"):
         gym.make(PATH, **{"backend": "bench", "observation": "tracked", **options})
 
@@ -116,7 +120,7 @@ def test_a_pair_of_limits_draws_one_for_every_episode():
 
 
 def test_mixed_robots_are_the_papers_and_the_populations():
-    env = gym.make("microtwin_envs:microtwin/PushPath-v0", robot="mixed").unwrapped
+    env: Any = gym.make("microtwin_envs:microtwin/PushPath-v0", robot="mixed").unwrapped
     ranges = []
     for seed in range(24):
         env.reset(seed=seed)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microtwin.cli.assignments import assignments
 from microtwin.errors import InputError
 from microtwin.learn.schedule import Decay, learning_rate
-from microtwin.learn.training import CONFIG, Training, assignments
+from microtwin.learn.training import CONFIG, Training
 
 
 def test_a_budget_is_there_even_if_none_is_asked_for():
