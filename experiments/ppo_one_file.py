@@ -39,12 +39,10 @@ for update in range(UPDATES):
         with torch.no_grad():
             dist = policy(seen)
             act = dist.sample()
-            (
-                obs.append(seen),
-                acts.append(act),
-                logps.append(dist.log_prob(act).sum(1)),
-                values.append(critic(seen)[:, 0]),
-            )
+            obs.append(seen)
+            acts.append(act)
+            logps.append(dist.log_prob(act).sum(1))
+            values.append(critic(seen)[:, 0])
             after, reward, terminated, truncated, infos = envs.step(act.clamp(-1, 1).numpy())
             running += reward
             if truncated.any():  # not the end, only the end of watching: add what would have come

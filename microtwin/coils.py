@@ -1,11 +1,15 @@
 """What the coils make of a commanded field, compiled, for one field and for many at once."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from numba import njit
 
 from microtwin import field
+from microtwin.kernels import drop_stale
+
+drop_stale(Path(__file__).parent)  # equation_1 is compiled into these kernels, and stands in another file
 
 _equation_1 = njit(cache=True)(field.equation_1)
 

@@ -18,6 +18,9 @@ class OnPath:
     Args:
         rig: what is shifted; entered and left with this. observer: of this very rig, it reads ``Frame.centre_um``.
         start_um: (2,) the path's first node.
+
+    Raises:
+        LostError: on entering, if the object is not found in the first frame.
     """
 
     def __init__(self, rig: Rig, observer: Observer, start_um: np.ndarray):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from microtwin.control import Blended, Corridor, Joystick, Predictive, Steering
+from microtwin.control.blended import WIDTH_UM
 from microtwin.control.identify import DELAYS
 from microtwin.control.policy import load
 from microtwin.control.policy_file import SHIPPED
@@ -24,7 +25,7 @@ from microtwin.scene import PushScene
 from microtwin.simulated import FRAME_RATE_HZ
 
 ControllerKind = Literal["corridor", "blended", "steering", "predictive", "joystick"]
-WIDTHS_UM = {"corridor": 5.0, "blended": 8.0}  # the paper's fastest, and the most accurate with a blended γ
+WIDTHS_UM = {"corridor": 5.0, "blended": WIDTH_UM}  # the paper's fastest, and the most accurate with a blended γ
 DEFAULT_HZ = 12.0
 SLOWEST_UM_PER_TURN = 0.4  # a run slower than this per turn of the field, a fifth of the slowest published, is stuck
 
@@ -78,6 +79,10 @@ class Push:
         path_length(self.nodes_um)  # its own checks, and the controller's, before any work is spent
         if self.width_um is not None and not (math.isfinite(self.width_um) and self.width_um > 0):
             raise InputError(f"corridor width is {self.width_um}: give a positive number")
+        if self.width_um is not None and self.controller not in WIDTHS_UM:
+            raise InputError(
+                f"corridor width is {self.width_um} for {self.controller}: leave it out, that has no corridor"
+            )
         self.make_controller(np.random.default_rng(0))
         reach_um = float(np.hypot(*(np.asarray(self.nodes_um) - self.nodes_um[0]).T).max())
         if reach_um <= self.threshold_um:  # it would count as done before anything moves
@@ -113,10 +118,13 @@ class Push:
 
     def _corridor(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
         kind = Blended if self.controller == "blended" else Corridor
-        return kind(self.nodes_um, frequency_hz=self.turns_hz, width_um=self.corridor_um or math.nan, **self._distances)
+        width_um = WIDTHS_UM[self.controller] if self.width_um is None else self.width_um
+        return kind(self.nodes_um, frequency_hz=self.turns_hz, width_um=width_um, **self._distances)
 
     def _steering(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:
-        law = Law(cruise_hz=self.turns_hz, delay_frames=self._delay_frames)
+        # a cell touches the robot: the bead's loops swing there, the integral most of all
+        calm = {"turn_um": 8.0, "return_um": 16.0, "integral_per_s": 0.1} if self.scene.cargo == "cell" else {}
+        law = Law(cruise_hz=self.turns_hz, delay_frames=self._delay_frames, **calm)
         return Steering(self.nodes_um, law, frame_rate_hz=frame_rate_hz, **self._distances)
 
     def _predictive(self, rng: np.random.Generator, frame_rate_hz: float) -> Controller:

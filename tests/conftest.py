@@ -1,7 +1,33 @@
 """Settings shared by all tests."""
 
+import numpy as np
+import pytest
 from hypothesis import settings
 
 # No deadline: the first call of a compiled kernel is slow. Derandomised: a red run is red again on another machine.
 settings.register_profile("microtwin", deadline=None, derandomize=True)
 settings.load_profile("microtwin")
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """A backend ``bench``, a twin watched by its camera alone, its object at (40, 10); the rigs opened so far."""
+    from microtwin import paths, rig
+    from microtwin.scene import PushScene
+
+    made = []
+
+    class Entry:
+        name = "bench"
+
+        def load(self):
+            def make(seed=0):
+                scene = PushScene(observe="camera", drift_sd_um_s=0.0)
+                place = paths.polyline([(40.0, 10.0), (140.0, 10.0)])
+                made.append(scene.open(place, np.random.default_rng(seed))[0])
+                return made[-1]
+
+            return make
+
+    monkeypatch.setattr(rig, "entry_points", lambda group: [Entry()])
+    return made

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from microtwin import paths
-from microtwin import rig as rigs
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD
 from microtwin.paths import from_name
@@ -190,27 +189,6 @@ def test_a_path_inside_the_threshold_is_refused():
         push(nodes_um=np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 2.0]]))
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    """A backend ``bench``: a twin far from the path, watched by its camera alone."""
-    made = []
-
-    class Entry:
-        name = "bench"
-
-        def load(self):
-            def make(seed=0):
-                scene = PushScene(observe="camera", drift_sd_um_s=0.0)
-                away = paths.polyline([(40.0, 10.0), (140.0, 10.0)])
-                made.append(scene.open(away, np.random.default_rng(seed))[0])
-                return made[-1]
-
-            return make
-
-    monkeypatch.setattr(rigs, "entry_points", lambda group: [Entry()])
-    return made
-
-
 @pytest.mark.parametrize("controller", ["corridor", "steering", "policy"])
 def test_any_rig_pushes_along_a_path_that_begins_at_the_object(bench, controller):
     nodes = paths.polyline([(0.0, 0.0), (60.0, 0.0)])
@@ -230,3 +208,14 @@ def test_an_unknown_backend_and_a_scene_that_is_not_the_rigs(bench):
         Push(nodes, backend="bench", scene=PushScene(robot="nominal"))
     with pytest.raises(InputError, match="does not take these options"):
         list(Push(nodes, backend="bench", backend_options={"port": 3}).run())
+
+
+@pytest.mark.parametrize("frequency", [6.0, 9.0])
+def test_steering_pushes_cells_too(frequency):
+    run = Push(from_name("circle"), frequency, controller="steering", trials=2, scene=PushScene(cargo="cell"))
+    assert all(trial.success and trial.mae_um < 2.0 for trial in run.run())
+
+
+def test_a_width_for_a_controller_without_a_corridor():
+    with pytest.raises(InputError, match=r"corridor width is 5\.0 for steering: leave it out"):
+        push(controller="steering", width_um=5.0)

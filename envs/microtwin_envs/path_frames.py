@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from microtwin.control import identify
-from microtwin.control.path_task import ACROSS, FINISHED, GONE, LAST_S, say, see
+from microtwin.control.path_task import ACROSS, FINISHED, FURTHEST_S, GONE, say, see
 
 PROGRESS_UM = 10.0  # of progress, on the path, are worth 1
 LOST, DONE = -5.0, 1.0  # rewards
@@ -21,7 +21,8 @@ def take_in(row, nodes, arc, numbers, error_scale, frame_s, bodies, out):
     state = see(
         row, nodes, arc, numbers, frame_s, bodies[0, 0], bodies[0, 1], bodies[1, 0], bodies[1, 1], bodies[2:], out
     )
-    reward = (row[identify.S] - row[LAST_S]) / PROGRESS_UM * math.exp(-abs(row[ACROSS]) / error_scale)
+    further = max(0.0, row[identify.S] - row[FURTHEST_S])  # new ground only: who goes back far off the path and forth
+    reward = further / PROGRESS_UM * math.exp(-abs(row[ACROSS]) / error_scale)  # on it would be paid for every round
     if state == GONE:
         reward += LOST
     elif state == FINISHED:

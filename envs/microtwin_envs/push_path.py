@@ -31,9 +31,9 @@ class PushPathEnv(SingleEnv):
     0.6 rad, 1 is cos γ, 2 scales its frequency by a power of 2. It is held in the path's frame for
     ``frames_per_action`` camera frames, 24 per second.
 
-    Reward, for each camera frame, of what is observed alone, so that a rig gives the same as the twin: progress of the
-    object along the path, in 10 µm, times exp(−|cross-track distance| / ``error_scale_um``); +1 at the end of the path,
-    −5 when the object is lost.
+    Reward, for each camera frame, of what is observed alone, so that a rig gives the same as the twin: new ground that
+    the object gains along the path, in 10 µm, times exp(−|cross-track distance| / ``error_scale_um``); +1 at the end of
+    the path, −5 when the object is lost.
 
     Episode: the robot starts 13 to 20 µm behind the object, where the paper's approach ends. Success (the last node
     reached within 8 µm) terminates, so does a lost object (40 µm away from the robot, not in front of it any more, or

@@ -42,9 +42,9 @@ def push(
         trials: how many times.
         seed: trial k of a seed is always the same trial.
         out: folder for the results.
-        controller: the paper's corridor algorithm, the same with a blended γ (no chatter), steering by two nested
-            loops (the fastest), a model-predictive one (the best at corners), or a person with a joystick (open loop).
-            policy is the trained one that comes with the package, a .zip one of microtwin learn push.
+        controller: the paper's corridor algorithm, the same with a blended γ (little chatter), steering by two nested
+            loops (it never spins), a model-predictive one (the best at corners), or a person with a joystick (open
+            loop). policy is the trained one that comes with the package, a .zip one of microtwin learn push.
         robot: the one the paper's times ask for, the median measured one, or draws from the measured spread.
         cargo: 10 µm silica bead in water, or 13.5 µm cell in culture medium.
         fidelity: the field's mean torque, or the moment followed through every cycle of the field.
@@ -66,6 +66,7 @@ def push(
 
     from microtwin import files, paths, recording
     from microtwin.cli.assignments import assignments
+    from microtwin.control import policy_file
     from microtwin.errors import InputError
     from microtwin.pushing import Push
     from microtwin.scene import PushScene
@@ -110,6 +111,7 @@ def push(
         "trials": trials,
         "seed": seed,
         "controller": controller,
+        "policy_sha256": policy_file.digest(controller) if run.is_policy else None,
         "robot": robot,
         "cargo": cargo,
         "fidelity": fidelity,

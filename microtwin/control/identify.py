@@ -35,7 +35,10 @@ def memory() -> np.ndarray:
 
 @njit(cache=True)
 def watch(row, robot_x, robot_y, object_x, object_y, frame_s, delay, smooth_s, adapt_s):
-    """Take in one observation: velocities (time constant ``smooth_s``), heading bias and speed (``adapt_s``)."""
+    """Take in one observation: velocities (time constant ``smooth_s``), heading bias and speed (``adapt_s``).
+
+    Positions in µm, times in s, ``delay`` in frames.
+    """
     if row[FRAMES] > 0.0:
         dx, dy = robot_x - row[ROBOT_X], robot_y - row[ROBOT_Y]
         share = 1.0 if row[FRAMES] == 1.0 else min(1.0, frame_s / smooth_s)
@@ -58,7 +61,7 @@ def watch(row, robot_x, robot_y, object_x, object_y, frame_s, delay, smooth_s, a
 
 @njit(cache=True)
 def told(row, alpha, gamma, frequency):
-    """Remember a command."""
+    """Remember a command: α and γ in rad, the frequency in Hz."""
     for k in range(SIZE - 1, COMMANDS + 3, -1):
         row[k] = row[k - 4]
     row[COMMANDS] = alpha
@@ -69,7 +72,10 @@ def told(row, alpha, gamma, frequency):
 
 @njit(cache=True)
 def expect(row, frame_s, delay):
-    """(robot x, y, object x, y) when the next command starts to act: the commands on their way, carried out."""
+    """(robot x, y, object x, y) when the next command starts to act: the commands on their way, carried out.
+
+    In µm; ``delay`` in frames. To be called after :func:`watch` and before :func:`told`.
+    """
     rx, ry, ox, oy = row[ROBOT_X], row[ROBOT_Y], row[OBJECT_X], row[OBJECT_Y]
     for k in range(delay - 1):
         at = COMMANDS + 4 * k

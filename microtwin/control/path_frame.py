@@ -1,7 +1,8 @@
 """Where a body is along a path: the frame of axes that slides along with the object that is pushed.
 
 s is arc length from the path's first node, the tangent points ahead, the cross-track distance is positive to its left.
-What is written in this frame does not change when path, robot and object are turned or shifted together.
+What is written in this frame does not change when path, robot and object are turned or shifted together. The compiled
+functions take ``nodes`` (n, 2), ``arc`` (n,), s and distances in µm.
 """
 
 import math

@@ -56,7 +56,7 @@ TURN_RAD = 0.6
 FREQUENCY_UNIT_HZ = 60.0
 
 # entries of a task's memory, after those of identify
-DIRECTION, HEADING, BASE_HZ, ACROSS, ERROR, BEARING, LAST_S = range(identify.SIZE, identify.SIZE + 7)
+DIRECTION, HEADING, BASE_HZ, ACROSS, ERROR, BEARING, FURTHEST_S = range(identify.SIZE, identify.SIZE + 7)
 SIZE = identify.SIZE + 7
 # entries of a task's numbers; the rest is Law.numbers()
 RESIDUAL, LIMIT_HZ, THRESHOLD, LOST, LAW = range(5)
@@ -70,14 +70,14 @@ def see(row, nodes, arc, numbers, frame_s, robot_x, robot_y, object_x, object_y,
     ``others`` (M, 2) are the positions of the other bodies.
     """
     law = numbers[LAW:]
-    row[LAST_S] = row[identify.S]
+    row[FURTHEST_S] = max(row[FURTHEST_S], row[identify.S])  # before this frame
     identify.watch(row, robot_x, robot_y, object_x, object_y, frame_s, int(law[10]), law[8], law[9])
     goal = advance_goal(nodes, int(row[identify.GOAL]), object_x, object_y, numbers[THRESHOLD])
     heading, base_hz, error, s, across = steer(row, nodes, arc, law, frame_s)
     row[identify.GOAL] = goal
     direction = smooth_tangent(nodes, arc, s, CHORD_UM)
     if row[identify.FRAMES] == 1.0:
-        row[LAST_S] = s
+        row[FURTHEST_S] = s
         for k in range(identify.DELAYS):  # no command yet: as if told to stand still, facing ahead
             row[identify.COMMANDS + 4 * k] = direction
     rx, ry, ox, oy = identify.expect(row, frame_s, int(law[10]))

@@ -16,7 +16,7 @@ from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.rig import Observation
 
-SPINS = math.sqrt(0.5)  # |cos γ| above which the robot spins more than it rolls
+SPINS = 0.5  # |cos γ| above which it counts as spinning, as in microtwin.metrics
 
 
 class Policy:

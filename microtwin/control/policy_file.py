@@ -6,6 +6,7 @@ layers of its deterministic action: weights ``w0`` (out, in) and biases ``b0`` (
 read here: that needs neither PyTorch nor a GPU, and runs no code from the file.
 """
 
+import hashlib
 import json
 import os
 import zipfile
@@ -112,6 +113,11 @@ def _file(path: str | os.PathLike[str]) -> Path:
 def _no_policy(file: Path, error: Exception) -> InputError:
     reason = str(error).strip("'\"")
     return InputError(f"{file} is not a policy ({reason}): give the policy.zip of microtwin learn push")
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a policy's file, to tell one from another."""
+    return hashlib.sha256((shipped() if str(path) == SHIPPED else Path(path)).read_bytes()).hexdigest()
 
 
 def shipped() -> Path:

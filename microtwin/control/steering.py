@@ -23,6 +23,7 @@ from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.rig import Observation
 
 CHORD_UM = 7.0  # tangents and curvature are taken over about a node and a half
+MOST_INTEGRAL_UM = 3.0  # more would overshoot when the flow that holds it there stops
 LARGEST_TURN_RAD = 1.2  # past this the robot would leave the object beside it
 
 
@@ -42,6 +43,9 @@ class Law:
         smooth_s, adapt_s: time constants of the velocities and of the robot's bias and speed.
         delay_frames: frames from a command to the first frame that shows it: latency and one.
         lifted_hz: cruising as fast as this, a robot rolls clear of its object, and slowing down would bring it nearer.
+
+    Raises:
+        InputError: a value out of its range; a delay that cannot be made up for.
     """
 
     cruise_hz: float = 15.0
@@ -62,6 +66,10 @@ class Law:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"steering {name} is {value}: give a positive number")
+        for name in ("preview_s", "feed_forward", "integral_per_s", "touch_um", "lifted_hz"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"steering {name} is {value}: give 0 or more")
         if not 1 <= self.delay_frames <= identify.DELAYS:
             raise InputError(f"steering delay is {self.delay_frames} frames: give 1 to {identify.DELAYS}")
 
@@ -75,13 +83,16 @@ def steer(row, nodes, arc, law, frame_s):
     """(heading, frequency, bearing error, object's s, cross-track distance) for the next command.
 
     ``row`` is the memory after :func:`~microtwin.control.identify.watch`; its progress and integral are updated.
+    ``nodes`` (n, 2) and ``arc`` (n,) in µm, ``law`` (12,) of :meth:`Law.numbers`, ``frame_s`` in s; angles in rad.
     """
     cruise, turn_um, return_um, preview_s = law[0], law[1], law[2], law[3]
     forward, integral, touch, touching = law[4], law[5], law[6], law[7]
     rx, ry, ox, oy = identify.expect(row, frame_s, int(law[10]))
     s, across = project(nodes, arc, row[identify.S], ox, oy)
     row[identify.S] = s
-    row[identify.INTEGRAL] = min(3.0, max(-3.0, row[identify.INTEGRAL] + integral * across * frame_s))
+    row[identify.INTEGRAL] = min(
+        MOST_INTEGRAL_UM, max(-MOST_INTEGRAL_UM, row[identify.INTEGRAL] + integral * across * frame_s)
+    )
     v = max(row[identify.SPEED_PER_HZ] * cruise, 1.0)
     apart = math.hypot(ox - rx, oy - ry)
     ahead = s + v * preview_s

@@ -65,16 +65,14 @@ def test_the_tracker_s_noise_averages_out():
 @given(delay=st.integers(1, identify.DELAYS), bias=st.floats(-0.5, 0.5))
 @settings(max_examples=20)
 def test_what_is_expected_comes_true(delay, bias):
-    """The robot expected for the next command is where it will be when that command starts to act."""
+    """The robot expected for the next command is where the commands on their way take it, and no others."""
     commands = wandering(90)
-    row, _ = drive(2.2, bias, delay, commands)
+    row, robot = drive(2.2, bias, delay, commands)
+    identify.watch(row, robot[0], robot[1], 12.0, 0.0, FRAME_S, delay, 0.08, 0.2)
     expected = identify.expect(row, FRAME_S, delay)
-    # from the last observation on, the commands on their way and no others
-    seen = np.array([row[identify.ROBOT_X], row[identify.ROBOT_Y]])
-    for alpha, frequency in commands[len(commands) - delay + 1 :] if delay > 1 else []:
-        seen = seen + 2.2 * frequency * FRAME_S * np.array([math.cos(alpha + bias), math.sin(alpha + bias)])
-    # the newest command itself is the one before the next: it is on its way too
-    assert expected[:2] == pytest.approx(seen, abs=0.05)
+    for alpha, frequency in commands[len(commands) - delay + 1 :]:  # told, and not seen yet
+        robot = robot + 2.2 * frequency * FRAME_S * np.array([math.cos(alpha + bias), math.sin(alpha + bias)])
+    assert expected[:2] == pytest.approx(robot, abs=0.05)
     assert expected[2:] == pytest.approx((12.0, 0.0))
 
 

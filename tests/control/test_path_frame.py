@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from microtwin import paths
@@ -71,8 +71,8 @@ def test_what_is_written_in_the_frame_does_not_turn(seed, part, dx, dy, by, x):
     point = np.array(place(nodes, arc, s)[:2]) + [dx, dy]
     there = turned(nodes, by, [x, -x])
     one, other = project(nodes, arc, s, *point), project(there, arc_lengths(there), s, *turned(point, by, [x, -x]))
-    if abs(abs(one[1]) - abs(other[1])) < 1e-6 and abs(one[0] - other[0]) > 1e-6:
-        return  # two points of the path are equally near
+    equally_near = abs(abs(one[1]) - abs(other[1])) < 1e-6 and abs(one[0] - other[0]) > 1e-6
+    assume(not equally_near)  # two points of the path
     assert other == pytest.approx(one, abs=1e-6)
     assert wrapped(smooth_tangent(there, arc, s, 7.0) - smooth_tangent(nodes, arc, s, 7.0) - by) == pytest.approx(
         0.0, abs=1e-6

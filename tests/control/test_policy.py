@@ -88,7 +88,7 @@ def test_it_ends_at_the_last_node():
     assert policy.act(Observation(2, 0.2, np.array([4.0, 0.0]), np.array([19.0, 0.0]))).amplitude == 0.0
 
 
-@pytest.mark.parametrize(("spin", "mode"), [(1.0, "spin_ccw"), (-1.0, "spin_cw"), (0.6, "push"), (-0.8, "spin_cw")])
+@pytest.mark.parametrize(("spin", "mode"), [(1.0, "spin_ccw"), (-1.0, "spin_cw"), (0.4, "push"), (-0.8, "spin_cw")])
 def test_mode_says_whether_it_rolls_or_spins(spin, mode):
     task = PathTask(residual=False)
     policy = Policy(NODES, lambda _: np.array([1.0, 0.0, spin, 0.0]), task)

@@ -6,37 +6,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microtwin import rig as rigs
 from microtwin.control.path_frame import project
 from microtwin.paths import polyline
 from microtwin.rig import LostError
-from microtwin.scene import PushScene
 from microtwin.simulated import SimulatedRig
 
 PATH, GOAL = "microtwin_envs:microtwin/PushPath-v0", "microtwin_envs:microtwin/Push-v0"
-PLACE = polyline([(40.0, 10.0), (100.0, 10.0)])
 LINE = polyline([(0.0, 0.0), (0.0, 50.0)])
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """A backend ``bench``: a twin with a camera that counts how often it is opened and left."""
-    made = []
-
-    class Entry:
-        name = "bench"
-
-        def load(self):
-            def make(seed=0):
-                scene = PushScene(observe="camera", drift_sd_um_s=0.0)
-                rig, _ = scene.open(PLACE, np.random.default_rng(seed))
-                made.append(rig)
-                return rig
-
-            return make
-
-    monkeypatch.setattr(rigs, "entry_points", lambda group: [Entry()])
-    return made
 
 
 def test_the_path_starts_at_the_object_and_the_robot_is_driven_behind_it(bench):

@@ -91,15 +91,34 @@ def test_the_reward_is_progress_discounted_by_error():
     seen = env._rig.observation
     follower.see(seen.robot_um, seen.object_um)
     action = np.array([0.3, 0.0, 0.2], np.float32)
+    furthest = -math.inf
     for _ in range(30):
         follower.say(action)
-        before = follower.row[identify.S]
+        furthest = max(furthest, follower.row[identify.S])
         _, reward, terminated, _, _ = env.step(action)
         assert not terminated
         seen = env._rig.observation
         follower.see(seen.robot_um, seen.object_um)
         s, across = follower.row[identify.S], follower.row[path_task.ACROSS]
-        assert reward == pytest.approx((s - before) / 10.0 * math.exp(-abs(across) / 0.7), abs=1e-12)
+        gained = max(0.0, s - furthest)
+        assert reward == pytest.approx(gained / 10.0 * math.exp(-abs(across) / 0.7), abs=1e-12)
+
+
+def test_going_back_and_forth_is_paid_for_once():
+    """Back far off the path, where an error costs least, and forth on it: a round trip must not be worth anything."""
+    task, path = PathTask(), polyline([(0.0, 0.0), (60.0, 0.0)])
+    arc, row, out = arc_lengths(path), path_task.memory(), np.zeros(task.observation_size)
+    once = [(0.5 * k, 0.0) for k in range(60)]
+    back = [(30.0 - 0.5 * k, 6.0) for k in range(40)]
+    paid = []
+    for trip in (once, back, [(10.0 + 0.5 * k, 0.0) for k in range(40)]):
+        rewards = [
+            take_in(row, path, arc, task.numbers(), 1.5, 1 / 24, np.array([(x - 15.0, y), (x, y)]), out)[1]
+            for x, y in trip
+        ]
+        paid.append(sum(rewards))
+    assert paid[0] == pytest.approx(2.95, abs=0.1)
+    assert paid[1] + paid[2] < 0.1
 
 
 def test_a_seed_repeats_the_episode_and_the_next_one_differs():

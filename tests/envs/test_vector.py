@@ -120,7 +120,6 @@ def test_a_bad_action_names_the_environment():
     ("options", "message"),
     [
         ({"observation": "pixels"}, "observation is 'pixels'.*state alone"),
-        ({"backend": "bench", "observation": "tracked"}, "backend is 'bench'.*sim alone"),
         ({"render_mode": "rgb_array"}, "render_mode is 'rgb_array'"),
         ({"num_envs": 0}, "num_envs is 0: give 1 or more"),
         ({"threads": 0}, "threads is 0: give 1 or more"),
@@ -132,6 +131,15 @@ def test_what_it_does_not_have_is_said(options, message):
 
     with pytest.raises(InputError, match=message):
         PushPathVectorEnv(**options)
+
+
+def test_another_backend_than_the_twin_is_refused(monkeypatch):
+    from microtwin_envs import options
+    from microtwin_envs.push_path_vector import PushPathVectorEnv
+
+    monkeypatch.setattr(options, "known_backend", lambda name: None)
+    with pytest.raises(InputError, match=r"backend is 'bench'.*sim alone"):
+        PushPathVectorEnv(backend="bench", observation="tracked")
 
 
 def test_a_step_before_the_first_reset_is_refused():
