@@ -68,10 +68,10 @@ class Policy:
             self.mode = "approach"
         if self.mode == "approach":
             row = follower.row
+            row[identify.INTEGRAL] = 0.0
             ahead = place(self.nodes_um, self._arc, row[identify.S] + self.task.threshold_um)
             behind = approach_point(cargo, np.array(ahead[:2]), self.approach_um)
             if math.dist(behind, robot) > self.task.threshold_um:
-                row[identify.INTEGRAL] = 0.0
                 heading = heading_behind(robot, behind, cargo) - row[identify.BIAS]
                 frequency = min(self.task.law.cruise_hz, self.task.limit_hz)
                 identify.told(row, heading, PUSH_RAD, frequency)

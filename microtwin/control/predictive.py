@@ -19,11 +19,9 @@ import numpy as np
 from numba import njit
 
 from microtwin.control import identify
-from microtwin.control.approach import approach_point, heading_behind
-from microtwin.control.path_frame import advance_goal, arc_lengths, place, project, smooth_tangent, wrapped
+from microtwin.control.path_frame import project, smooth_tangent, wrapped
+from microtwin.control.pusher import Pusher
 from microtwin.errors import InputError
-from microtwin.field import PUSH_RAD, RotatingField
-from microtwin.rig import Observation
 
 BLOCKS, STEPS_PER_BLOCK = 8, 2  # headings of a plan, model steps that each lasts
 STEPS = BLOCKS * STEPS_PER_BLOCK
@@ -37,7 +35,6 @@ SIZE = PLAN + BLOCKS
 START_REACH_UM = 15.0
 LEAST_SHARE, MOST_SHARE = 0.2, 3.0  # believable shares of the robot's motion that the object takes up
 TANGENT_UM = 7.0
-LOST_RAD = 2.2  # bearing this far off the path: approach again (a square's corner alone makes it π/2)
 
 
 @dataclass(frozen=True)
@@ -194,47 +191,19 @@ def foresee(row, fitted, nodes, arc, plan, frame_s):
     return headings[0] - row[identify.BIAS], frequency, s, wrapped(bearing - smooth_tangent(nodes, arc, s, TANGENT_UM))
 
 
-class Predictive:
+class Predictive(Pusher):
     """Pushes one object along a list of nodes by :func:`foresee`.
 
     Args:
-        nodes_um: (n, 2) goals in order. plan: what a plan is made for.
-        threshold_um: distance at which a goal, and the approach point, counts as reached.
-        approach_um, lost_um: as for the :class:`~microtwin.control.corridor.Corridor`.
-        frame_rate_hz: of the camera.
-
-    Raises:
-        InputError: a threshold, distance or rate that is not positive, nodes that are no path.
+        plan: what a plan is made for. The others: as for the :class:`~microtwin.control.pusher.Pusher`.
     """
 
-    def __init__(
-        self,
-        nodes_um: np.ndarray,
-        plan: Plan | None = None,
-        *,
-        threshold_um: float = 8.0,
-        approach_um: float = 15.0,
-        lost_um: float = 40.0,
-        frame_rate_hz: float = 24.0,
-    ):
-        for name, value in (
-            ("threshold", threshold_um),
-            ("approach distance", approach_um),
-            ("lost distance", lost_um),
-            ("frame rate", frame_rate_hz),
-        ):
-            if not (math.isfinite(value) and value > 0):
-                raise InputError(f"{name} is {value}: give a positive number")
-        self.nodes_um = np.ascontiguousarray(nodes_um, dtype=float)
+    lost_rad = 2.2  # a square's corner alone makes it π/2
+
+    def __init__(self, nodes_um: np.ndarray, plan: Plan | None = None, **distances: float):
         self.plan = plan or Plan()
-        self.threshold_um, self.approach_um, self.lost_um = threshold_um, approach_um, lost_um
-        self.goal_index = 0
-        self.done = False
-        self.mode = "approach"
-        self._arc = arc_lengths(self.nodes_um)
+        super().__init__(nodes_um, self.plan.cruise_hz, **distances)
         self._numbers = self.plan.numbers()
-        self._frame_s = 1.0 / frame_rate_hz
-        self._memory = identify.memory()
         self._fitted = np.zeros(SIZE)
         self._fitted[REACH] = START_REACH_UM
 
@@ -243,31 +212,12 @@ class Predictive:
         """The distance, as identified so far, at which the object goes as fast as the robot."""
         return float(self._fitted[REACH])
 
-    def act(self, observation: Observation) -> RotatingField:
-        if self.done:
-            return RotatingField.off()
-        robot, cargo, plan = observation.robot_um, observation.object_um, self.plan
-        goal = advance_goal(self.nodes_um, self.goal_index, cargo[0], cargo[1], self.threshold_um)
-        self.goal_index = min(goal, len(self.nodes_um) - 1)
-        if goal == len(self.nodes_um):
-            self.done, self.mode = True, "done"
-            return RotatingField.off()
-        rx, ry, ox, oy = robot[0], robot[1], cargo[0], cargo[1]
+    def _steer(self, robot_um: np.ndarray, cargo_um: np.ndarray) -> tuple[float, float, float, float]:
+        plan, row, seen = self.plan, self._memory, (robot_um[0], robot_um[1], cargo_um[0], cargo_um[1])
         if self.mode == "push":
-            learn(self._fitted, self._memory, rx, ry, ox, oy, self._frame_s, plan.adapt_s)
-        identify.watch(self._memory, rx, ry, ox, oy, self._frame_s, plan.delay_frames, plan.smooth_s, plan.adapt_s)
-        heading, frequency, s, off = foresee(
-            self._memory, self._fitted, self.nodes_um, self._arc, self._numbers, self._frame_s
-        )
-        if math.dist(robot, cargo) > self.lost_um or abs(off) > LOST_RAD:
-            self.mode = "approach"
-        if self.mode == "approach":
-            self._fitted[PLANNED] = 0.0
-            ahead = place(self.nodes_um, self._arc, s + self.threshold_um)
-            behind = approach_point(cargo, np.array(ahead[:2]), self.approach_um)
-            if math.dist(behind, robot) > self.threshold_um:
-                heading, frequency = heading_behind(robot, behind, cargo) - self._memory[identify.BIAS], plan.cruise_hz
-            else:
-                self.mode = "push"
-        identify.told(self._memory, heading, PUSH_RAD, frequency)
-        return RotatingField(heading, PUSH_RAD, frequency)
+            learn(self._fitted, row, *seen, self._frame_s, plan.adapt_s)
+        identify.watch(row, *seen, self._frame_s, plan.delay_frames, plan.smooth_s, plan.adapt_s)
+        return foresee(row, self._fitted, self.nodes_um, self._arc, self._numbers, self._frame_s)
+
+    def _start_over(self) -> None:
+        self._fitted[PLANNED] = 0.0

@@ -16,11 +16,9 @@ import numpy as np
 from numba import njit
 
 from microtwin.control import identify
-from microtwin.control.approach import approach_point, heading_behind
-from microtwin.control.path_frame import advance_goal, arc_lengths, place, project, smooth_tangent, wrapped
+from microtwin.control.path_frame import project, smooth_tangent, wrapped
+from microtwin.control.pusher import Pusher
 from microtwin.errors import InputError
-from microtwin.field import PUSH_RAD, RotatingField
-from microtwin.rig import Observation
 
 CHORD_UM = 7.0  # tangents and curvature are taken over about a node and a half
 MOST_INTEGRAL_UM = 3.0  # more would overshoot when the flow that holds it there stops
@@ -110,71 +108,26 @@ def steer(row, nodes, arc, law, frame_s):
     return bearing + turn - row[identify.BIAS], frequency, error, s, across
 
 
-class Steering:
+class Steering(Pusher):
     """Pushes one object along a list of nodes by :func:`steer`.
 
     Args:
-        nodes_um: (n, 2) goals in order. law: its parameters.
-        threshold_um: distance at which a goal, and the approach point, counts as reached.
-        approach_um, lost_um: as for the :class:`~microtwin.control.corridor.Corridor`.
-        frame_rate_hz: of the camera.
-
-    Raises:
-        InputError: a threshold, distance or rate that is not positive, nodes that are no path.
+        law: its parameters. The others: as for the :class:`~microtwin.control.pusher.Pusher`.
     """
 
-    def __init__(
-        self,
-        nodes_um: np.ndarray,
-        law: Law | None = None,
-        *,
-        threshold_um: float = 8.0,
-        approach_um: float = 15.0,
-        lost_um: float = 40.0,
-        frame_rate_hz: float = 24.0,
-    ):
-        for name, value in (
-            ("threshold", threshold_um),
-            ("approach distance", approach_um),
-            ("lost distance", lost_um),
-            ("frame rate", frame_rate_hz),
-        ):
-            if not (math.isfinite(value) and value > 0):
-                raise InputError(f"{name} is {value}: give a positive number")
-        self.nodes_um = np.ascontiguousarray(nodes_um, dtype=float)
+    def __init__(self, nodes_um: np.ndarray, law: Law | None = None, **distances: float):
         self.law = law or Law()
-        self.threshold_um, self.approach_um, self.lost_um = threshold_um, approach_um, lost_um
-        self.goal_index = 0
-        self.done = False
-        self.mode = "approach"
-        self._arc = arc_lengths(self.nodes_um)
+        super().__init__(nodes_um, self.law.cruise_hz, **distances)
         self._numbers = self.law.numbers()
-        self._frame_s = 1.0 / frame_rate_hz
-        self._memory = identify.memory()
 
-    def act(self, observation: Observation) -> RotatingField:
-        if self.done:
-            return RotatingField.off()
-        robot, cargo, law = observation.robot_um, observation.object_um, self.law
-        goal = advance_goal(self.nodes_um, self.goal_index, cargo[0], cargo[1], self.threshold_um)
-        if goal == len(self.nodes_um):
-            self.done, self.mode, self.goal_index = True, "done", goal - 1
-            return RotatingField.off()
-        self.goal_index = goal
+    def _steer(self, robot_um: np.ndarray, cargo_um: np.ndarray) -> tuple[float, float, float, float]:
+        law, row = self.law, self._memory
         identify.watch(
-            self._memory, robot[0], robot[1], cargo[0], cargo[1], self._frame_s, law.delay_frames, law.smooth_s,
+            row, robot_um[0], robot_um[1], cargo_um[0], cargo_um[1], self._frame_s, law.delay_frames, law.smooth_s,
             law.adapt_s,
         )  # fmt: skip
-        heading, frequency, error, s, _ = steer(self._memory, self.nodes_um, self._arc, self._numbers, self._frame_s)
-        if math.dist(robot, cargo) > self.lost_um or abs(error) > math.pi / 2:
-            self.mode = "approach"
-        if self.mode == "approach":
-            ahead = place(self.nodes_um, self._arc, s + self.threshold_um)
-            behind = approach_point(cargo, np.array(ahead[:2]), self.approach_um)
-            if math.dist(behind, robot) > self.threshold_um:
-                self._memory[identify.INTEGRAL] = 0.0
-                heading, frequency = heading_behind(robot, behind, cargo) - self._memory[identify.BIAS], law.cruise_hz
-            else:
-                self.mode = "push"
-        identify.told(self._memory, heading, PUSH_RAD, frequency)
-        return RotatingField(heading, PUSH_RAD, frequency)
+        heading, frequency, error, s, _ = steer(row, self.nodes_um, self._arc, self._numbers, self._frame_s)
+        return heading, frequency, s, error
+
+    def _start_over(self) -> None:
+        self._memory[identify.INTEGRAL] = 0.0
