@@ -19,6 +19,7 @@ Resumable: ``trials.csv`` grows by one cell as it finishes.
 """
 
 import hashlib
+import inspect
 import itertools
 import math
 import sys
@@ -59,6 +60,11 @@ COLOURS = {
     "steering": "#4477aa",
     "predictive": "#228833",
     "policy": "#cc3311",
+}
+TITLES = {
+    "circle": "the paper's robot and circle, f ≤ 15 Hz",
+    "still": "robots and paths never trained on",
+    "flow": "the same in a flow that changes",
 }
 RESAMPLES = 2000
 WILD = ("still", "flow", "camera flow")  # robots of the population on all paths
@@ -229,56 +235,69 @@ def checklist(found: pd.DataFrame, rows: pd.DataFrame, seed: int = 0):
 
 
 def draw(path: Path, found: pd.DataFrame, curves: pd.DataFrame | None) -> None:
-    """Time against error for every entrant with its intervals, a panel a part; the learning curves beside."""
+    """Error against time for every entrant, a column a part, the paper's error above and that between frames below; the
+    learning curves beside."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     parts = [part for part in LIMIT_S if part in found.index.get_level_values(0) and "camera" not in part]
-    figure = Figure(figsize=(5.2 * (len(parts) + (curves is not None)), 5.0), layout="constrained")
+    columns = len(parts) + (curves is not None)
+    figure = Figure(figsize=(4.6 * columns, 8.4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(parts) + (curves is not None), squeeze=False)[0]
-    for ax, part in zip(axes, parts, strict=False):
-        for name, row in found.loc[part].iterrows():
-            kind, f = str(name).split()[:2]
-            spread = [[[row[m] - row[f"{m}_low"]], [row[f"{m}_high"] - row[m]]] for m in (TIME, ERROR)]
-            label = kind if f in ("15", "60") else None
-            style = {
-                "color": COLOURS[kind],
-                "fmt": "*" if kind == "policy" else "o",
-                "ms": 13 if kind == "policy" else 6,
-            }
-            ax.errorbar(row[TIME], row[ERROR], xerr=spread[0], yerr=spread[1], label=label, capsize=2, **style)
-            missing = int(row.trials - row.finished)
-            note = f"{f} Hz" + (f", {missing} unfinished" if missing else "")
-            ax.annotate(note, (row[TIME], row[ERROR]), (6, 4), textcoords="offset points", fontsize=8)
-        ax.set(xlabel="completion time (s)", ylabel="mean absolute error (µm)", xscale="log", yscale="log", title=part)
-        ax.grid(color="0.92", which="both")
-        ax.set_axisbelow(True)
-        ax.legend(frameon=False)
+    axes = figure.subplots(2, columns, squeeze=False)
+    rows = ((ERROR, "mean absolute error (µm)"), (BETWEEN, "the same, straight lines between frames (µm)"))
+    for k, part in enumerate(parts):
+        for ax, (measure, name) in zip(axes[:, k], rows, strict=True):
+            _compare(ax, found.loc[part], measure)
+            ax.set(title=TITLES[part], xlabel="completion time (s)", ylabel=name if k == 0 else "")
+    axes[0, 0].legend(frameon=False)
     if curves is not None:
-        for k, (_, run) in enumerate(curves.groupby("run")):
-            for ax_measure, style in (("error_um", "-"), ("time_s", ":")):
-                label = {"error_um": "error", "time_s": "time"}[ax_measure] if k == 0 else None
-                first = run[ax_measure].iloc[0]
-                axes[-1].plot(run["steps"] / 1e6, run[ax_measure] / first, style, color=f"C{k}", label=label)
-        axes[-1].set(
-            xlabel="training (million steps)", ylabel="against the untrained", title="learning, held-out episodes"
-        )
-        axes[-1].grid(color="0.92")
-        axes[-1].legend(frameon=False)
+        for ax, measure, name in zip(axes[:, -1], ("error_um", "time_s"), ("error (µm)", "time (s)"), strict=True):
+            for run, rows_of in curves.groupby("run", sort=False):
+                scratch = str(run) == "nothing"
+                style = {"color": "k", "ls": ":"} if scratch else {"color": COLOURS["policy"], "alpha": 0.6}
+                ax.plot(rows_of["steps"] / 1e6, rows_of[measure], label="from nothing" if scratch else None, **style)
+            ax.set(title="learning, held-out episodes", xlabel="training (million steps)", ylabel=name, ylim=(0, None))
+            ax.grid(color="0.92")
+        axes[0, -1].set_ylim(0, 1.2)
+        axes[0, -1].plot([], [], color=COLOURS["policy"], label="correcting, a line a seed")
+        axes[0, -1].legend(frameon=False)
     with files.whole(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+        figure.savefig(temporary, dpi=110)
+
+
+def _compare(ax: Any, found: pd.DataFrame, measure: str) -> None:
+    """One panel; a number is the frequency, Hz, one in brackets how many trials did not finish."""
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    seen = set()
+    for name, row in found.iterrows():
+        kind, f = str(name).split()[:2]
+        spread = [[[row[m] - row[f"{m}_low"]], [row[f"{m}_high"] - row[m]]] for m in (TIME, measure)]
+        style = {"color": COLOURS[kind], "fmt": "*" if kind == "policy" else "o", "ms": 14 if kind == "policy" else 6}
+        label = None if kind in seen else kind
+        seen.add(kind)
+        ax.errorbar(row[TIME], row[measure], xerr=spread[0], yerr=spread[1], label=label, capsize=2, **style)
+        missing = int(row.trials - row.finished)
+        note, place = f + (f" ({missing})" if missing else ""), (7, 3) if kind != "predictive" else (7, -10)
+        ax.annotate(note, (row[TIME], row[measure]), place, textcoords="offset points", fontsize=8, color=COLOURS[kind])
+    ax.set(xscale="log", yscale="log")
+    for axis, ticks in ((ax.xaxis, (5, 7, 10, 15, 20, 25, 30, 40)), (ax.yaxis, (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0))):
+        low, high = axis.get_view_interval()
+        axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
+    ax.grid(color="0.92")
+    ax.set_axisbelow(True)
+    ax.margins(0.12)
 
 
 def fingerprint(policy: str, *settings: Any) -> str:
-    """Changes when the settings, the policy, the library's sources or its calibration do."""
-    digest, folder = hashlib.sha256(repr(settings).encode()), Path(microtwin.__file__).parent
+    """Changes when the settings, the policy, what makes a trial here, the library or its calibration do."""
+    trial = "".join(map(inspect.getsource, (simulate, maker, path_nodes, drawn_flow, filled)))
+    digest, folder = hashlib.sha256(repr((settings, LIMIT_S, trial)).encode()), Path(microtwin.__file__).parent
     file = policy_file.shipped() if policy == policy_file.SHIPPED else Path(policy)
-    for source in [
-        Path(__file__),
-        file,
-        *sorted([*folder.rglob("*.py"), *folder.rglob("*.toml"), *DRAWN.glob("*.csv")]),
-    ]:
+    for source in [file, *sorted([*folder.rglob("*.py"), *folder.rglob("*.toml"), *DRAWN.glob("*.csv")])]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
 
