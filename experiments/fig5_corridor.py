@@ -55,7 +55,7 @@ def simulate(cell: tuple[float, str], trials: int, seed: int, fidelity: Fidelity
     push = Push(
         paths.circle(),
         frequency_hz,
-        width_um=float(setting[2:]) if setting[:2] == "w=" else 5.0,
+        width_um=float(setting[2:]) if setting[:2] == "w=" else None,
         controller="corridor" if setting[:2] == "w=" else "joystick",
         trials=trials,
         seed=1000 * seed + list(itertools.product(FREQUENCIES_HZ, SETTINGS)).index(cell),

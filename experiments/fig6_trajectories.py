@@ -29,7 +29,7 @@ def simulate(setting: str, seed: int, trials: int) -> list[Trial]:
     push = Push(
         paths.circle(),
         FREQUENCY_HZ,
-        width_um=float(setting[2:]) if setting[:2] == "w=" else 5.0,
+        width_um=float(setting[2:]) if setting[:2] == "w=" else None,
         controller="corridor" if setting[:2] == "w=" else "joystick",
         trials=trials,
         seed=1000 * seed + CELLS[setting],

@@ -62,7 +62,7 @@ def simulate(setting: str, seed: int, time_limit_s: float | None) -> tuple[Trial
     push = Push(
         nodes,
         FREQUENCY_HZ,
-        width_um=float(setting[2:]) if setting[:2] == "w=" else 5.0,
+        width_um=float(setting[2:]) if setting[:2] == "w=" else None,
         controller="corridor" if setting[:2] == "w=" else "joystick",
         trials=1,
         seed=1000 * seed + CELLS[setting],
