@@ -415,7 +415,8 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(whole, tmp_path):
     folder = tmp_path / "set"
     process = subprocess.Popen(
         [*COMMAND, str(folder), "2", "7"],
-        env=os.environ | {"CHEAP_PAUSE_S": "0.05"},
+        env=os.environ
+        | {"CHEAP_PAUSE_S": "0.5"},  # long enough not to be done before the signal, on a busy machine too
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
