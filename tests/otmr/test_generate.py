@@ -415,8 +415,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(whole, tmp_path):
     folder = tmp_path / "set"
     process = subprocess.Popen(
         [*COMMAND, str(folder), "2", "7"],
-        env=os.environ
-        | {"CHEAP_PAUSE_S": "0.05"},
+        env=os.environ | {"CHEAP_PAUSE_S": "0.05"},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
