@@ -173,7 +173,7 @@ def table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
         part, entrant = map(str, key)  # type: ignore[arg-type]
         line = {"part": part, "entrant": entrant, "trials": len(group), "finished": int(group.success.sum())}
         for measure in (TIME, ERROR, BETWEEN):
-            kept = group if measure == TIME else group[group.success]
+            kept = group if measure == TIME else pd.DataFrame(group[group.success])
             names = (measure, f"{measure}_low", f"{measure}_high")
             line |= dict(zip(names, interval(kept, measure, seed), strict=True))
         found.append(line)
@@ -188,9 +188,10 @@ def best_by_hand(found: pd.DataFrame, part: str) -> str:
 
 def difference(rows: pd.DataFrame, part: str, pair: tuple[str, str], measure: str, seed: int):
     """(mean, low, high) of first less second over the trials that both ran, or, for errors, finished."""
-    kept = rows if measure == TIME else rows[rows["success"]]
+    kept = rows if measure == TIME else pd.DataFrame(rows[rows["success"]])
     first, second = (
-        kept[(kept["part"] == part) & (kept["entrant"] == name)].set_index(["path", "trial"])[measure] for name in pair
+        pd.DataFrame(kept[(kept["part"] == part) & (kept["entrant"] == name)]).set_index(["path", "trial"])[measure]
+        for name in pair
     )
     return interval(pd.DataFrame({"less": first - second}).dropna().reset_index(), "less", seed)
 
@@ -223,8 +224,12 @@ def checklist(found: pd.DataFrame, rows: pd.DataFrame, seed: int = 0):
             yield f"{part}: least {measure} by hand", None, figure
     for part, entrant in [key for key in found.index if key[1].endswith("camera")]:
         blind = entrant.removesuffix(" camera")
-        seen, true = (rows[(rows["part"] == part) & (rows["entrant"] == name)] for name in (entrant, blind))
-        both = seen[seen.success].merge(true[true.success], on=["path", "trial"], suffixes=("_seen", "_true"))
+        seen, true = (
+            pd.DataFrame(rows[(rows["part"] == part) & (rows["entrant"] == name)]) for name in (entrant, blind)
+        )
+        both = pd.DataFrame(seen[seen.success]).merge(
+            pd.DataFrame(true[true.success]), on=["path", "trial"], suffixes=("_seen", "_true")
+        )
         done = f"{seen.success.sum()} of {len(seen)} from frames, {true.success.sum()} from truth; {len(both)} both"
         yield f"{part}, {entrant.split()[1]} Hz: finished", None, done
         for measure in (TIME, ERROR):
@@ -371,7 +376,8 @@ def main(
             print(f"  {name:20} {row.finished:4.0f} of {row.trials:3.0f} {spread}")
     print("\nwhat must show")
     for name, passed, figure in checklist(found, pd.DataFrame(rows), seed):
-        print(f"  {'    ' if passed is None else 'pass' if passed else 'MISS'}  {name:42} {figure}")
+        verdict = {None: "    ", True: "pass", False: "MISS"}[None if passed is None else bool(passed)]
+        print(f"  {verdict}  {name:42} {figure}")
     with files.whole(folder / "table.csv") as temporary:
         found.to_csv(temporary)
     draw(folder / "rl_vs_corridor.png", found, curves)
