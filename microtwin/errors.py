@@ -1,4 +1,4 @@
-"""The one error for bad input, and how a command reports it."""
+"""The errors that are the user's to mend, and how a command reports them."""
 
 import io
 import os
@@ -19,8 +19,15 @@ class InputError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+class RigError(RuntimeError):
+    """Coils or camera stopped answering in the middle of a run; one line that says which, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
 def exit_code(name: str, command: Callable[[], Any], stopped: str = "stopped") -> int:
-    """Run a command for its exit code: what it returns, 2 on bad input, 130 on Ctrl-C, one line said of either.
+    """Run a command for its exit code: what it returns, 2 on bad input, 1 from a rig that fails, 130 on Ctrl-C; one line said of each.
 
     A screen that has no µ shows a question mark; one that is gone (a closed pipe, a full disk) ends the command with 1.
     """
@@ -31,6 +38,9 @@ def exit_code(name: str, command: Callable[[], Any], stopped: str = "stopped") -
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except RigError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         if sys.stdout:  # or Python's own flush at exit would fail again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from microtwin.errors import InputError
+from microtwin.errors import InputError, RigError
 
 
 def open_folder(path: str | os.PathLike[str]) -> Path:
@@ -26,6 +27,19 @@ def open_folder(path: str | os.PathLike[str]) -> Path:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write to {folder} ({reason}): give --out a folder you may write to") from None
     return folder
+
+
+RESERVE_BYTES = 32 * 2**20  # what a run needs to save what it has
+
+
+def check_room(folder: Path) -> None:
+    """To be asked while a recording grows: a run that cannot be saved must not go on.
+
+    Raises:
+        RigError: less than 32 MiB are left.
+    """
+    if shutil.disk_usage(folder).free < RESERVE_BYTES:
+        raise RigError(f"the disk of {folder} is full: free some space, or give --out another place")
 
 
 @contextlib.contextmanager

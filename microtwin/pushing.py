@@ -14,7 +14,7 @@ from microtwin.control.policy import load
 from microtwin.control.policy_file import SHIPPED
 from microtwin.control.predictive import Plan
 from microtwin.control.steering import Law
-from microtwin.errors import InputError
+from microtwin.errors import InputError, RigError
 from microtwin.on_path import OnPath
 from microtwin.paths import path_length
 from microtwin.recording import Trial
@@ -194,8 +194,10 @@ class Push:
 
             with rig:
                 recording = run_trial(rig, observer, controller, time_limit_s=self.limit_s, on_frame=heard)
+            if recording.broken and not recording.rows:
+                raise RigError(recording.reason)
             if not recording.rows:  # stopped before the first frame: there is nothing to measure
                 raise KeyboardInterrupt
             yield Trial.measure(number, recording, self.nodes_um)
-            if recording.interrupted:
+            if recording.interrupted or recording.broken:
                 return

@@ -38,6 +38,7 @@ class Trial:
     actuation_variation_hz_per_s: float
     table: pd.DataFrame
     reason: str = ""
+    broken: bool = False
 
     @classmethod
     def measure(cls, number: int, recording: Recording, nodes_um: np.ndarray) -> "Trial":
@@ -55,6 +56,7 @@ class Trial:
             variation,
             table,
             recording.reason,
+            recording.broken,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -62,6 +64,7 @@ class Trial:
             "trial": self.number,
             "success": self.success,
             "interrupted": self.interrupted,
+            "broken": self.broken,
             "reason": self.reason,
             "completion_time_s": _number(self.completion_time_s),
             "mae_um": _number(self.mae_um),
@@ -91,8 +94,8 @@ def chatter(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def means(trials: list[Trial]) -> dict[str, float | None]:
-    """Mean of each measure over the trials that were not interrupted; of the time, over those that succeeded."""
-    trials = [t for t in trials if not t.interrupted]
+    """Mean of each measure over the trials that were let run; of the time, over those that succeeded."""
+    trials = [t for t in trials if not (t.interrupted or t.broken)]
 
     def mean(values) -> float | None:
         values = [value for value in values if math.isfinite(value)]

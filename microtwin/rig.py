@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from microtwin.errors import InputError
+from microtwin.errors import RigError as RigError
 from microtwin.field import RotatingField
 
 
@@ -58,6 +59,73 @@ class Rig(Protocol):
 
     def observe(self) -> Frame:
         """Wait for the next frame and return it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception) -> None: ...
+
+
+class Coils(Protocol):
+    """What makes the field. A context manager: entering opens, verifies and arms it, leaving it turns the field off."""
+
+    def apply(self, field: RotatingField) -> RotatingField:
+        """Ask for a field in the coils' own axes; returns what is really applied, after clipping.
+
+        Raises:
+            RigError: the coils do not answer, or have switched themselves off.
+        """
+        ...
+
+    def off(self) -> None:
+        """No field; stays armed."""
+        ...
+
+    def currents_a(self) -> np.ndarray | None:
+        """(6,) coil currents, A, in the order +Y +X −Y −X +Z −Z; None from coils that do not measure them."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception) -> None: ...
+
+
+class Camera(Protocol):
+    """What takes the frames. Latest-frame policy: who reads late gets the newest, and a gap in ``Frame.index``.
+
+    Attributes:
+        frame_rate_hz: as it is set. um_per_px: scale of the image. dropped: frames that nobody read so far.
+    """
+
+    frame_rate_hz: float
+    um_per_px: float
+    dropped: int
+
+    def read(self, timeout_s: float) -> Frame:
+        """The next frame that was not handed out yet.
+
+        Raises:
+            RigError: none came in time, the picture is frozen, the camera is gone.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception) -> None: ...
+
+
+class Stage(Protocol):
+    """What moves the focus. A context manager."""
+
+    @property
+    def position_um(self) -> float: ...
+
+    def move_to(self, z_um: float) -> None:
+        """Go there and wait until it has arrived.
+
+        Raises:
+            InputError: outside the travel. RigError: it did not arrive.
+        """
         ...
 
     def __enter__(self) -> Self: ...

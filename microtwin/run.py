@@ -1,5 +1,6 @@
 """The one control loop, for any rig, observer and controller."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from microtwin.field import RotatingField
-from microtwin.rig import Controller, Frame, LostError, Observation, Observer, Rig
+from microtwin.rig import Controller, Frame, LostError, Observation, Observer, Rig, RigError
 
 
 @dataclass
@@ -19,12 +20,14 @@ class Recording:
         interrupted: the loop was stopped from outside.
         rows: one tuple per frame, in the order of :data:`COLUMNS`.
         reason: why it did not succeed; empty if it did.
+        broken: the rig stopped answering.
     """
 
     success: bool = False
     interrupted: bool = False
     rows: list[tuple] = field(default_factory=list)
     reason: str = ""
+    broken: bool = False
 
     def table(self) -> pd.DataFrame:
         """The rows with their names and units; one row per frame."""
@@ -57,8 +60,8 @@ def run_trial(
 ) -> Recording:
     """Close the loop until the controller is done or ``time_limit_s`` of the rig's time have passed.
 
-    The field goes off at the end, whatever ends it. Ctrl-C, and an observer that has lost a body, end the trial with
-    everything recorded so far and the reason.
+    The field goes off at the end, whatever ends it. Ctrl-C, an observer that has lost a body, and a rig that no longer
+    answers end the trial with everything recorded so far and the reason.
     """
     recording = Recording()
     try:
@@ -80,8 +83,11 @@ def run_trial(
         recording.interrupted, recording.reason = True, "stopped by hand"
     except LostError as error:
         recording.reason = str(error)
+    except RigError as error:
+        recording.broken, recording.reason = True, str(error)
     finally:
-        rig.command(RotatingField.off())
+        with contextlib.suppress(RigError):  # whoever no longer answers has a watchdog of its own
+            rig.command(RotatingField.off())
     return recording
 
 

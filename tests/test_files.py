@@ -5,7 +5,7 @@ import os
 import pytest
 
 from microtwin import files
-from microtwin.errors import InputError
+from microtwin.errors import InputError, RigError
 
 
 def names(folder):
@@ -86,3 +86,10 @@ def test_a_file_in_the_way(tmp_path, below):
         files.open_folder(tmp_path / "file" / below)
     assert "\n" not in str(error.value)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_with_too_little_room_is_told_before_it_is_full(tmp_path, monkeypatch):
+    files.check_room(tmp_path)
+    monkeypatch.setattr(files, "RESERVE_BYTES", 2**62)
+    with pytest.raises(RigError, match=r"the disk of .* is full: free some space"):
+        files.check_room(tmp_path)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from microtwin import paths
-from microtwin.errors import InputError
+from microtwin.errors import InputError, RigError
 from microtwin.field import PUSH_RAD
 from microtwin.paths import from_name
 from microtwin.pushing import Push
@@ -219,3 +219,31 @@ def test_steering_pushes_cells_too(frequency):
 def test_a_width_for_a_controller_without_a_corridor():
     with pytest.raises(InputError, match=r"corridor width is 5\.0 for steering: leave it out"):
         push(controller="steering", width_um=5.0)
+
+
+def test_a_rig_that_fails_on_the_way_ends_the_run_with_what_it_has(bench):
+    run = Push(paths.polyline([(0, 0), (60, 0)]), trials=3, backend="bench")
+    seen = 0
+
+    def cable(frame, observation, controller):
+        nonlocal seen
+        seen += 1
+        if seen == 30:
+            raise RigError("camera gone: check its cable")
+
+    (trial,) = run.run(on_frame=cable)
+    assert trial.broken
+    assert not trial.success
+    assert len(trial.table) == 30
+    assert trial.reason == "camera gone: check its cable"
+    assert bench[0]._field.amplitude == 0
+
+
+def test_a_rig_that_fails_before_its_first_frame_says_why(bench, monkeypatch):
+    def gone(self):
+        raise RigError("camera gone")
+
+    run = Push(paths.polyline([(0, 0), (60, 0)]), backend="bench")
+    monkeypatch.setattr("microtwin.on_path.OnPath.observe", gone)
+    with pytest.raises(RigError, match="camera gone"):
+        list(run.run())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from microtwin.field import RotatingField
-from microtwin.rig import Frame, Observation
+from microtwin.rig import Frame, Observation, RigError
 from microtwin.run import COLUMNS, run_trial
 
 
@@ -36,6 +36,11 @@ class PaperRig:
 
     def __exit__(self, *exception) -> None:
         self.command(RotatingField.off())
+
+
+class CameraGone(RigError):
+    def __init__(self):
+        super().__init__("camera gone: check its cable")
 
 
 def observer(frame):
@@ -127,6 +132,27 @@ def test_ctrl_c_before_the_first_frame_leaves_an_empty_table_with_its_columns():
     assert recording.interrupted
     assert len(recording.table()) == 0
     assert tuple(recording.table().columns) == COLUMNS
+
+
+def test_a_rig_that_no_longer_answers_ends_it_with_its_reason_and_all_that_was_recorded():
+    rig = PaperRig(breaks_at=5, breaks_with=CameraGone)
+    recording = run_trial(rig, observer, Roller(), time_limit_s=9.0)
+    assert (recording.success, recording.interrupted, recording.broken) == (False, False, True)
+    assert recording.reason == "camera gone: check its cable"
+    assert len(recording.rows) == 5
+    assert is_off(rig)
+
+
+def test_coils_that_are_gone_when_the_field_is_to_go_off_are_no_second_error():
+    class Unplugged(PaperRig):
+        def command(self, field):
+            if self.count > 3:
+                raise RigError("coils gone")
+            return super().command(field)
+
+    recording = run_trial(Unplugged(), observer, Roller(), time_limit_s=9.0)
+    assert recording.broken
+    assert recording.reason == "coils gone"
 
 
 @pytest.mark.parametrize("place", ["rig", "controller"])
