@@ -172,12 +172,38 @@ class World:
             InputError: a duration that is not positive.
             ArithmeticError: no step, however short, keeps the bodies apart.
         """
-        if not (math.isfinite(duration_s) and duration_s > 0):
-            raise InputError(f"step duration is {duration_s} s: give a positive time")
+        _check_duration(duration_s)
         if field is not self._field:
-            self._see(field)
+            self._see(self.coils.quadratures_mt(field))
+            self._field = field
+        self._advance(field.frequency_hz, duration_s)
+
+    def step_in(self, quadratures_mt: np.ndarray, frequency_hz: float, duration_s: float) -> None:
+        """Hold a field given as it is, measured and not commanded, for ``duration_s``.
+
+        Args:
+            quadratures_mt: (2, 3) vectors c, s of B = c cos 2πft + s sin 2πft, mT, with t = 0 at the start of the step.
+            frequency_hz: turns per second; 0 or more.
+
+        Raises:
+            InputError: a field that is not finite or of another shape, a negative frequency, a duration that is not
+                positive.
+            ArithmeticError: no step, however short, keeps the bodies apart.
+        """
+        _check_duration(duration_s)
+        measured = np.asarray(quadratures_mt, dtype=float)
+        if measured.shape != (2, 3) or not np.isfinite(measured).all():
+            raise InputError(f"measured field is {np.array2string(measured)} mT: give (2, 3) finite numbers, c and s")
+        if not (math.isfinite(frequency_hz) and frequency_hz >= 0):
+            raise InputError(f"frequency of the measured field is {frequency_hz} Hz: give 0 or more")
+        self._see(measured)
+        self._field = None  # a later step() must look at its own field again
+        self._state.clock[1] = 0.0
+        self._advance(frequency_hz, duration_s)
+
+    def _advance(self, frequency_hz: float, duration_s: float) -> None:
         total = left = float(duration_s)
-        rate = 2 * math.pi * field.frequency_hz
+        rate = 2 * math.pi * frequency_hz
         while left > 0:
             steps = max(1, math.ceil(left / self._max_step_s - 1e-9))
             normals = self._rng.standard_normal((steps, 6 * len(self.bodies)))
@@ -187,9 +213,8 @@ class World:
         if left < 0:
             raise ArithmeticError(f"bodies collide at t = {self.time_s:.4f} s whatever the step: check their forces")
 
-    def _see(self, field: RotatingField) -> None:
+    def _see(self, quadratures: np.ndarray) -> None:
         """The field as each body sees it: the coils' ellipse, turned by the robot's own heading offset."""
-        quadratures = self.coils.quadratures_mt(field)
         pair = quadratures.tolist()
         for i, body in enumerate(self.bodies):
             if body.moment_pn_um_per_mt > 0:
@@ -197,4 +222,8 @@ class World:
                 self._quadratures[i] = [[cos * x - sin * y, sin * x + cos * y, z] for x, y, z in pair]
         if not quadratures.any():  # switched off, or lost in the coils' dead band
             self._state.torques[:] = 0.0
-        self._field = field
+
+
+def _check_duration(duration_s: float) -> None:
+    if not (math.isfinite(duration_s) and duration_s > 0):
+        raise InputError(f"step duration is {duration_s} s: give a positive time")
