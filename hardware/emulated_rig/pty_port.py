@@ -50,22 +50,31 @@ class PtyPort:
         """What the host has sent since the last time, also if it has hung up since; never waits."""
         if self._master is None:
             return b""
-        poll = select.poll()
-        poll.register(self._master, 0)  # a hang-up is told unasked
-        hung_up = any(event & select.POLLHUP for _, event in poll.poll(0))
+        hung_up = _hung_up(self._master)
         data = self._read(self._master) if self.is_open or not hung_up else b""
         if hung_up and self.is_open:
             self._renew()
         elif not hung_up and not self.is_open:
-            self.is_open = True
-            self.opened += 1
+            self._take()
         return data
 
+    def _take(self) -> None:
+        self.is_open = True
+        self.opened += 1
+
     def _renew(self) -> None:
-        old, self._master, self.is_open, self._waiting = self._master, None, False, b""
+        old, terminal = self._master, self._terminal
+        self._master, self.is_open, self._waiting = None, False, b""
         self.plug()  # first, so that the name is there at all times
-        if old is not None:
+        if old is None:
+            return
+        if _hung_up(old):
             os.close(old)
+        elif self._master is not None:  # the next host was quicker: it goes on with what it has opened
+            new, self._master, self._terminal = self._master, old, terminal
+            self._link()
+            os.close(new)
+            self._take()
 
     def _read(self, master: int) -> bytes:
         data = b""
@@ -107,13 +116,16 @@ class PtyPort:
         self._terminal = os.ttyname(slave)
         os.close(slave)  # from now on the other end is open when a host has it open
         try:
-            with tempfile.TemporaryDirectory(dir=self.link.parent, prefix=f".{self.link.name}-") as folder:
-                os.symlink(self._terminal, Path(folder) / "link")
-                os.replace(Path(folder) / "link", self.link)
+            self._link()
         except OSError as error:
             os.close(master)
             raise InputError(f"cannot make {self.link} ({error.strerror or error}): choose another --port") from None
         self._master = master
+
+    def _link(self) -> None:
+        with tempfile.TemporaryDirectory(dir=self.link.parent, prefix=f".{self.link.name}-") as folder:
+            os.symlink(self._terminal, Path(folder) / "link")
+            os.replace(Path(folder) / "link", self.link)
 
     def close(self) -> None:
         self.unplug()
@@ -123,3 +135,10 @@ class PtyPort:
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+def _hung_up(master: int) -> bool:
+    """Nobody has the other end open."""
+    poll = select.poll()
+    poll.register(master, 0)  # a hang-up is told unasked
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
