@@ -27,9 +27,10 @@ class RigError(RuntimeError):
 
 
 def exit_code(name: str, command: Callable[[], Any], stopped: str = "stopped") -> int:
-    """Run a command for its exit code: what it returns, 2 on bad input, 1 from a rig that fails, 130 on Ctrl-C; one line said of each.
+    """Run a command for its exit code: what it returns, 2 on bad input, 1 from a rig that fails, 130 on Ctrl-C.
 
-    A screen that has no µ shows a question mark; one that is gone (a closed pipe, a full disk) ends the command with 1.
+    One line is said of each. A screen that has no µ shows a question mark; one that is gone (a closed pipe, a full
+    disk) ends the command with 1.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -51,7 +51,8 @@ class LostError(RuntimeError):
 class Rig(Protocol):
     """Coils and a camera, real or simulated. A context manager: leaving it turns the field off."""
 
-    frame_rate_hz: float
+    @property
+    def frame_rate_hz(self) -> float: ...
 
     def command(self, field: RotatingField) -> RotatingField:
         """Ask for a field; returns the field that is really applied, after clipping."""

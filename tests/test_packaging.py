@@ -31,6 +31,9 @@ def test_citation_and_changelog_know_the_version():
     [
         ("console_scripts", "microtwin", "microtwin.cli:main"),
         ("microtwin.backends", "sim", "microtwin.simulated:SimulatedRig"),
+        ("microtwin.backends", "hardware", "microtwin_hardware.rig:open_hardware"),
+        ("microtwin.commands", "doctor", "microtwin_hardware.commands:doctor"),
+        ("microtwin.commands", "calibrate-rig", "microtwin_hardware.commands:calibrate_rig"),
     ],
 )
 def test_entry_point_leads_somewhere(group, name, value):

@@ -1,4 +1,7 @@
-"""The command line: one file per subcommand."""
+"""The command line: one file per subcommand; further ones from the entry-point group ``microtwin.commands``."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
 
 from microtwin.errors import exit_code
 
@@ -23,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given[:2] == ["dataset", "verify"]:
             return tyro.cli(verify, prog="microtwin dataset verify", args=given[2:], use_underscores=False)
         return tyro.extras.subcommand_cli_from_dict(
-            {"push": push, "learn": learn, "render": render, "dataset": dataset},
+            {"push": push, "learn": learn, "render": render, "dataset": dataset, **_others()},
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,
@@ -31,3 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
 
     return exit_code("microtwin", run, stopped="stopped before there was anything to save")
+
+
+def _others() -> dict[str, Callable]:
+    """Subcommands of packages that the library does not know, such as the hardware's."""
+    return {entry.name: entry.load() for entry in entry_points(group="microtwin.commands")}

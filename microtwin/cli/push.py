@@ -28,6 +28,8 @@ def push(
     minari: str | None = None,
     backend: str = "sim",
     backend_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
+    config: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Push a bead or a cell along a path, in the twin or on a rig.
 
@@ -55,7 +57,9 @@ def push(
         time_limit: seconds after which a trial counts as failed; by default it grows with the path and falls with f.
         backend: sim is the twin; any other registered rig is watched through the tracker, and the path begins where
             the object is. What describes the twin's scene (robot, cargo, observe …) is then left out.
-        backend_options: what that rig's backend takes, for example port=/dev/ttyACM0.
+        backend_options: what else that rig's backend takes.
+        config: the rig's own settings, a TOML file; see docs/hardware.md.
+        dry_run: print what would be sent to the coils, which stay untouched; the camera is watched.
         minari: also record the trials as episodes of a Minari dataset of this name, such as push/corridor-v0.
     """
     import contextlib
@@ -83,6 +87,13 @@ def push(
         focus_offset_um=focus_offset,
         start_bearing_rad=math.radians(start_bearing),
     )
+    options = assignments(backend_options, "--backend-options")
+    if config is not None:
+        options["config"] = str(config)
+    if dry_run:
+        if backend == "sim":
+            raise InputError("dry run of backend 'sim': add --backend hardware, the twin sends nothing anywhere")
+        options["dry_run"] = True
     nodes = paths.from_name(path)
     run = Push(
         nodes,
@@ -94,7 +105,7 @@ def push(
         time_limit_s=time_limit,
         scene=scene,
         backend=backend,
-        backend_options=assignments(backend_options, "--backend-options"),
+        backend_options=options,
     )
     episodes = None
     if minari is not None:
@@ -103,7 +114,7 @@ def push(
         words = f"{trials} trials of pushing a {cargo} along {path}: microtwin push, seed {seed}"
         episodes = Episodes(minari, nodes, seed=seed, algorithm=controller, description=words)
     folder = files.open_folder(out)
-    config = {
+    settings = {
         "frequency_hz": frequency if run.is_policy else run.turns_hz,
         "width_um": run.corridor_um,
         "path": path,
@@ -144,6 +155,8 @@ def push(
         watchers = [see for see in (video, episodes and episodes.see) if see]
 
         def watch(*frame) -> None:
+            if video:
+                files.check_room(folder)
             for see in watchers:
                 see(*frame)
 
@@ -162,7 +175,7 @@ def push(
                 video.close()
             if done:
                 with files.uninterrupted():
-                    recording.save(folder, config, nodes, done, time.perf_counter() - begun)
+                    recording.save(folder, settings, nodes, done, time.perf_counter() - begun)
                     kept = episodes.save() if episodes else 0
         if not done:
             raise KeyboardInterrupt
@@ -179,6 +192,8 @@ def push(
     console.print(f"wrote {names} to {folder}", highlight=False, soft_wrap=True)
     if kept:
         console.print(f"recorded {kept} episodes as the Minari dataset {minari}", highlight=False, soft_wrap=True)
+    if done[-1].broken:
+        return 1
     return 130 if stopped or done[-1].interrupted else 0
 
 

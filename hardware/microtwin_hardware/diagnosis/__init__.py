@@ -1,0 +1,1 @@
+"""What ``microtwin doctor`` looks at, and what it says of it."""

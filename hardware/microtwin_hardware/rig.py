@@ -1,0 +1,122 @@
+"""Real coils and a real camera behind the rig contract: what ``backend="hardware"`` opens."""
+
+import math
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from microtwin.errors import InputError, RigError
+from microtwin.field import RotatingField
+from microtwin.rig import Camera, Coils, Frame
+
+REMEMBERED = 10_000  # ticks whose latency is kept
+
+
+class HardwareRig:
+    """Coils and camera as one rig, in the camera's axes and with its clock, which begins with the first frame.
+
+    Entering it opens the camera before the coils, so that nothing is energised without a picture; leaving it, an
+    exception, SIGINT and SIGTERM turn the field off. Ctrl-C and SIGTERM end a run alike: with everything recorded.
+
+    Args:
+        coils, camera: opened and closed with the rig. rotation_rad: heading seen in the image minus heading commanded.
+        timeout_s: a frame that takes longer means the camera is gone.
+
+    Attributes:
+        waits_s: of the last ticks, from a frame in hand to the coils' answer: tracking, control and the link.
+    """
+
+    def __init__(self, coils: Coils, camera: Camera, *, rotation_rad: float = 0.0, timeout_s: float = 1.0):
+        if not math.isfinite(rotation_rad):
+            raise InputError(f"camera–field rotation is {rotation_rad}: give an angle")
+        self.coils, self.camera = coils, camera
+        self.waits_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._rotation_rad, self._timeout_s = rotation_rad, timeout_s
+        self._stack = ExitStack()
+        self._began_s: float | None = None
+        self._seen_s = math.nan
+
+    @property
+    def frame_rate_hz(self) -> float:
+        return self.camera.frame_rate_hz
+
+    def command(self, field: RotatingField) -> RotatingField:
+        """Apply a field given in the image's axes; what is really applied, in the same axes.
+
+        Raises:
+            RigError: the coils do not answer, or have switched themselves off.
+        """
+        applied = self.coils.apply(replace(field, alpha_rad=field.alpha_rad - self._rotation_rad))
+        if field.amplitude:
+            self.waits_s.append(time.monotonic() - self._seen_s)
+        return replace(applied, alpha_rad=applied.alpha_rad + self._rotation_rad)
+
+    def observe(self) -> Frame:
+        """The next frame, its time counted from the first one.
+
+        Raises:
+            RigError: none came in time, or the picture is frozen.
+        """
+        frame = self.camera.read(self._timeout_s)
+        self._seen_s = time.monotonic()
+        if self._began_s is None:
+            self._began_s = frame.time_s
+        return replace(frame, time_s=frame.time_s - self._began_s)
+
+    def __enter__(self) -> Self:
+        self._began_s = None
+        with ExitStack() as stack:
+            stack.enter_context(self.camera)
+            stack.enter_context(self.coils)
+            stack.enter_context(_Termination())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        with self._stack, suppress(RigError):
+            self.coils.off()
+
+
+class _Termination:
+    """SIGTERM as Ctrl-C: the loop ends, the field goes off, what was recorded is saved."""
+
+    def __enter__(self) -> None:
+        self._before = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._stop)
+
+    def __exit__(self, *exception) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    @staticmethod
+    def _stop(number, stack) -> None:
+        raise KeyboardInterrupt
+
+
+def open_hardware(config: str | Path | None = None, dry_run: bool = False) -> HardwareRig:
+    """The rig that a TOML file describes, not entered yet; with ``dry_run`` its coils only print what they would send.
+
+    Raises:
+        InputError: no file named, a value in it that cannot be used, a driver that is not installed.
+    """
+    from microtwin_hardware.cameras import open_camera
+    from microtwin_hardware.coils import open_coils
+    from microtwin_hardware.coils.dry import DryCoils
+    from microtwin_hardware.config import load
+
+    if config is None:
+        raise InputError("backend hardware has no settings: give --config rig.toml; microtwin calibrate-rig writes one")
+    settings = load(Path(config))
+    coils = DryCoils(settings.coils) if dry_run else open_coils(settings.coils)
+    return HardwareRig(
+        coils,
+        open_camera(settings.camera),
+        rotation_rad=math.radians(settings.camera.rotation_deg),
+        timeout_s=settings.camera.timeout_s,
+    )
