@@ -81,7 +81,9 @@ def draw(path: Path, nodes_um: np.ndarray, twin: Trial, board: Trial) -> None:
     pairs = figure.subfigures(1, 2, squeeze=False).ravel()
     for pair, name, trial in zip(pairs, ("twin", "emulated hardware"), (twin, board), strict=True):
         pair.suptitle(f"{name}: {trial.completion_time_s:.1f} s, error {trial.mae_um:.2f} µm")
-        for ax, (body, colour) in zip(pair.subplots(1, 2), BODIES, strict=True):
+        panels = pair.subplots(1, 2, sharex=True, sharey=True)
+        panels[0].set_ylabel("y (µm)")
+        for ax, (body, colour) in zip(panels, BODIES, strict=True):
             draw_track(ax, nodes_um, trial.table[[f"{body}_x_um", f"{body}_y_um"]].to_numpy(), colour, body)
             ax.set_title(body, fontsize=10)
             ax.set_xlabel("x (µm)")

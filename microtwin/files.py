@@ -67,16 +67,17 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C does nothing inside the block, so that what there is gets saved."""
+def uninterrupted(*others: signal.Signals) -> Iterator[None]:
+    """Ctrl-C, and the other signals named, do nothing inside the block, so that what there is gets saved."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *others)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _umask() -> int:

@@ -46,6 +46,7 @@ class Push:
         backend: ``sim`` for the twin that ``scene`` describes, or any rig registered in the entry-point group
             ``microtwin.backends``, watched by the tracker; there a trial's path begins where the object is
             (:class:`~microtwin.on_path.OnPath`). backend_options: keyword arguments of that rig.
+        tracker_options: keyword arguments of the :class:`~microtwin.vision.Tracker` that watches it.
     """
 
     nodes_um: np.ndarray
@@ -61,6 +62,7 @@ class Push:
     scene: PushScene = field(default_factory=PushScene)
     backend: str = "sim"
     backend_options: Mapping[str, Any] = field(default_factory=dict)
+    tracker_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         known_backend(self.backend)
@@ -68,8 +70,11 @@ class Push:
             raise InputError(
                 f"backend is {self.backend!r}: leave out what describes a scene of the twin (robot, cargo …)"
             )
-        if self.backend == "sim" and self.backend_options:
-            raise InputError(f"backend options are {dict(self.backend_options)}: leave them out, sim takes none")
+        if self.backend == "sim" and (self.backend_options or self.tracker_options):
+            given = {**self.backend_options, **self.tracker_options}
+            raise InputError(f"backend or tracker options are {given}: leave them out, sim takes none")
+        if self.backend != "sim":
+            self._tracker()  # its own checks
         if self.trials < 1:
             raise InputError(f"trials is {self.trials}: give 1 or more")
         if self.seed < 0:
@@ -95,10 +100,16 @@ class Push:
     def _open(self, rng: np.random.Generator) -> tuple[Rig, Observer]:
         if self.backend == "sim":
             return self.scene.open(self.nodes_um, rng)
+        observer = self._tracker()
+        return OnPath(open_rig(self.backend, **self.backend_options), observer, self.nodes_um[0]), observer
+
+    def _tracker(self) -> Observer:
         from microtwin.vision import Tracker
 
-        observer = Tracker()
-        return OnPath(open_rig(self.backend, **self.backend_options), observer, self.nodes_um[0]), observer
+        try:
+            return Tracker(**dict(self.tracker_options))
+        except TypeError as error:
+            raise InputError(f"tracker options are {dict(self.tracker_options)}: {error}") from None
 
     def make_controller(self, rng: np.random.Generator, frame_rate_hz: float = FRAME_RATE_HZ) -> Controller:
         """A new controller for one trial; ``rng`` is the operator's hand, for those that have one."""

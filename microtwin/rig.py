@@ -6,6 +6,7 @@ observer(frame) -> Observation``. Time is the rig's: simulated seconds or wall s
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -158,9 +159,10 @@ def open_rig(backend: str, **options: Any) -> Rig:
     """
     make = known_backend(backend).load()
     try:
-        return make(**options)
+        signature(make).bind(**options)
     except TypeError as error:
         raise InputError(f"backend {backend!r} does not take these options ({error}): see its documentation") from None
+    return make(**options)
 
 
 def known_backend(backend: str) -> EntryPoint:

@@ -247,3 +247,20 @@ def test_a_rig_that_fails_before_its_first_frame_says_why(bench, monkeypatch):
     monkeypatch.setattr("microtwin.on_path.OnPath.observe", gone)
     with pytest.raises(RigError, match="camera gone"):
         list(run.run())
+
+
+def test_the_bodies_are_chosen_by_clicks_where_there_are_more(bench):
+    nodes = paths.polyline([(0, 0), (60, 0)])
+    run = Push(nodes, trials=1, backend="bench", tracker_options={"cargo_start_px": [2, 2]})
+    with pytest.raises(InputError, match=r"click on the cargo at \(2, 2\) is on nothing"):
+        list(run.run())
+    with pytest.raises(InputError, match=r"tracker options are .*nose"):
+        Push(nodes, backend="bench", tracker_options={"nose": 1})
+
+
+def test_the_twin_takes_no_options_of_a_rig():
+    nodes = paths.polyline([(0, 0), (60, 0)])
+    with pytest.raises(InputError, match="leave them out, sim takes none"):
+        Push(nodes, backend_options={"port": "x"})
+    with pytest.raises(InputError, match="leave them out, sim takes none"):
+        Push(nodes, tracker_options={"gate_um": 3.0})

@@ -45,3 +45,17 @@ def test_the_twin_keeps_the_contract():
             assert seen.robot_um.shape == seen.object_um.shape == (2,)
     assert [f.index for f in frames] == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(np.diff([f.time_s for f in frames]), 1 / 24, rtol=1e-9)
+
+
+def test_a_backend_s_own_mistake_is_not_taken_for_wrong_options(monkeypatch):
+    class Entry:
+        name = "bad"
+
+        def load(self):
+            return lambda port: 1 + port
+
+    monkeypatch.setattr("microtwin.rig.entry_points", lambda group: [Entry()])
+    with pytest.raises(TypeError, match="unsupported operand"):
+        open_rig("bad", port="x")
+    with pytest.raises(InputError, match="does not take these options"):
+        open_rig("bad", speed=3)

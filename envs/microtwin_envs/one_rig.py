@@ -139,4 +139,4 @@ class OneRig:
         """Field off, rig left."""
         if self._open:
             self.rig.__exit__(None, None, None)
-            self._open = False
+            self._open = self._watched = False  # a rig opened again begins its time again: not for the same tracker

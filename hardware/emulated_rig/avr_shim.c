@@ -35,6 +35,7 @@ typedef struct {
 	queue_t in, out;
 	uint64_t line_free; /* when the next byte may start towards the board */
 	int feeding, full;
+	uint64_t unmasked, longest_masked; /* when interrupts were last on; the longest time off */
 } shim_t;
 
 /* Where a pin's level comes from: its port bit, and its output compare register. Data-space addresses of the 2560. */
@@ -265,9 +266,23 @@ int shim_run(shim_t *shim, uint64_t until) {
 		int state = avr_run(shim->avr);
 		if (state == cpu_Done || state == cpu_Crashed)
 			return 1;
+		if (shim->avr->sreg[S_I])
+			shim->unmasked = shim->avr->cycle;
+		else if (shim->avr->cycle - shim->unmasked > shim->longest_masked)
+			shim->longest_masked = shim->avr->cycle - shim->unmasked;
 	}
 	return 0;
 }
+
+/* The most cycles for which interrupts were off without a break, since it was asked last. */
+uint64_t shim_longest_masked(shim_t *shim) {
+	uint64_t longest = shim->longest_masked;
+	shim->longest_masked = 0;
+	return longest;
+}
+
+/* A register, by its address in data space. */
+uint8_t shim_register(const shim_t *shim, uint16_t address) { return shim->avr->data[address]; }
 
 /* Moves up to `room` rows of PINS duties, 0 to 1, into `rows`, and forgets the rest; returns how many there were. */
 size_t shim_samples(shim_t *shim, float *rows, size_t room) {

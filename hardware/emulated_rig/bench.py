@@ -21,6 +21,7 @@ from microtwin.simulated import FRAME_RATE_HZ, check_latency
 
 BOOT_S = 0.025  # the board is on for so long before the rig's clock starts: nobody opens a port sooner
 STEP_S = 1 / 96  # longest stretch of field that one ellipse stands for, the world's inner step
+KEPT = 600 * 96  # stretches in ten minutes
 PIECES = 10  # of a stretch: how often the board's current sense is told
 
 
@@ -52,7 +53,7 @@ class EmulatedRig:
     Attributes:
         time_s: emulated time since the rig began. unplugged: True cuts the serial line both ways.
         last_driven_s: when any duty was last not zero; −inf for never.
-        duties: list of (time, greatest |duty| since the entry before), one entry for each 1/96 s.
+        duties: (time, greatest |duty| since the entry before), one entry for each 1/96 s of the last ten minutes.
         lock: for those who touch it from several threads; the rig itself takes it nowhere.
 
     Raises:
@@ -80,7 +81,7 @@ class EmulatedRig:
         self.frame_rate_hz, self.latency_frames = frame_rate_hz, latency_frames
         self.unplugged = False
         self.last_driven_s = -math.inf
-        self.duties: list[tuple[float, float]] = []
+        self.duties: deque[tuple[float, float]] = deque(maxlen=KEPT)
         self.lock = threading.RLock()
         self._rng = np.random.default_rng(rng)
         self._per_frame = max(1, math.ceil(1 / (frame_rate_hz * STEP_S) - 1e-9))

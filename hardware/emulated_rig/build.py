@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -144,3 +145,9 @@ def _run(command: Sequence[str | Path]) -> str:
         worst = next((line for line in lines if " error: " in line), lines[-1] if lines else "no word why")
         raise InputError(f"{command[0]} failed: {worst}")
     return said
+
+
+if __name__ == "__main__":  # docs/hardware.md, "Flashing"
+    from microtwin.errors import exit_code
+
+    sys.exit(exit_code("emulated_rig.build", lambda: print(compile_sketch(FIRMWARE / "microtwin_mega"))))

@@ -24,6 +24,8 @@ def _shim() -> ctypes.CDLL:
         ("shim_reset", None, [board]),
         ("shim_cycle", u64, [board]),
         ("shim_run", ctypes.c_int, [board, u64]),
+        ("shim_longest_masked", u64, [board]),
+        ("shim_register", ctypes.c_uint8, [board, ctypes.c_uint16]),
         ("shim_sample_count", size, [board]),
         ("shim_samples", size, [board, board, size]),
         ("shim_write", ctypes.c_int, [board, ctypes.c_char_p, size]),
@@ -118,6 +120,17 @@ class Mega:
         data, cycles = np.empty(count, dtype=np.uint8), np.empty(count, dtype=np.uint64)
         self._lib.shim_read(self._board, data.ctypes.data, cycles.ctypes.data, count)
         return data.tobytes(), cycles / CLOCK_HZ
+
+    def register(self, address: int) -> int:
+        """What stands in a register, by its address in data space."""
+        return int(self._lib.shim_register(self._board, address))
+
+    def longest_masked_s(self) -> float:
+        """The longest that the program kept interrupts off without a break, since it was asked last.
+
+        A real UART holds two bytes and loses the next; the emulated one holds dozens and hides it.
+        """
+        return int(self._lib.shim_longest_masked(self._board)) / CLOCK_HZ
 
     def set_currents_a(self, currents_a) -> None:
         """Show (6,) coil currents, A, order +Y +X −Y −X +Z −Z, on the sense inputs A0…A5: |I|, as the bridges do."""

@@ -46,12 +46,17 @@ class PtyPort:
     def plugged(self) -> bool:
         return self._master is not None
 
-    def receive(self) -> bytes:
-        """What the host has sent since the last time, also if it has hung up since; never waits."""
+    def receive(self, most: int = MOST_BYTES) -> bytes:
+        """What the host has sent since the last time, also if it has hung up since; never waits.
+
+        Of a host that has not hung up at most so many bytes: it has to wait with the rest, as at a line that is busy.
+        """
         if self._master is None:
             return b""
         hung_up = _hung_up(self._master)
-        data = self._read(self._master) if self.is_open or not hung_up else b""
+        data = b""
+        if self.is_open or not hung_up:
+            data = self._read(self._master, MOST_BYTES if hung_up else most)
         if hung_up and self.is_open:
             self._renew()
         elif not hung_up and not self.is_open:
@@ -76,11 +81,11 @@ class PtyPort:
             os.close(new)
             self._take()
 
-    def _read(self, master: int) -> bytes:
+    def _read(self, master: int, most: int) -> bytes:
         data = b""
         with contextlib.suppress(BlockingIOError):
             try:
-                while chunk := os.read(master, MOST_BYTES):
+                while chunk := os.read(master, most - len(data)):
                     data += chunk
             except OSError as error:
                 if error.errno != errno.EIO:  # all is read of a host that hung up

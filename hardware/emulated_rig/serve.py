@@ -24,6 +24,7 @@ from emulated_rig.pty_port import PtyPort
 
 SLICE_S = 0.002
 KEPT = 200_000  # slices whose lateness is remembered, 400 s
+LINE_BYTES = 4096  # that may wait for the board's UART, as in the buffers of a USB port; a host with more has to wait
 GIVE_UP_S = 0.25  # a host that stood still for longer finds the rig where it was: emulated time is not made up for
 MOST_RENDERING = 2  # frames at once; more are left out
 COMMANDS = ("unplug", "plug", "freeze", "thaw", "camera-gone", "report", "quit")
@@ -116,7 +117,6 @@ class RealTime:
                 self.port.unplug()
             case "plug":
                 self.port.plug()
-                self.rig.mega.reset()  # it had no power
             case "freeze" | "thaw":
                 if self.camera:
                     self.camera.freeze(order == "freeze")
@@ -164,7 +164,7 @@ class RealTime:
             self._frames += 1
 
     def _slice(self, time_s: float) -> None:
-        data = self.port.receive()
+        data = self.port.receive(max(LINE_BYTES - self.rig.mega.unsent, 0))
         if self.port.opened > self._opened:  # which pulls the reset line, whatever the board was at
             self._opened = self.port.opened
             self.rig.mega.reset()

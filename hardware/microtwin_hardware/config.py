@@ -111,6 +111,11 @@ class CameraConfig(_Checked):
                 f"camera.exposure_ms is {self.exposure_ms:g}: give at most {1000.0 / self.frame_rate_hz:.4g} ms at "
                 f"{self.frame_rate_hz:g} frames per second (is it in µs?)"
             )
+        if self.timeout_s * self.frame_rate_hz < 1.5:
+            raise InputError(
+                f"camera.timeout_s is {self.timeout_s:g}: give at least {1.5 / self.frame_rate_hz:.3g}, one and a half "
+                f"frame times at {self.frame_rate_hz:g} frames per second"
+            )
 
 
 @dataclass(frozen=True)

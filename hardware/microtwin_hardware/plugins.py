@@ -17,10 +17,14 @@ def named_class(name: str, key: str) -> Any:
     """
     module, _, attribute = name.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        loaded = import_module(module)
     except ImportError as error:
         raise InputError(
             f'{key} is "{name}": {module} cannot be imported ({error}); install it or correct the name'
         ) from None
+    except Exception as error:  # whatever a module does while it loads
+        raise InputError(f'{key} is "{name}": {module} does not load ({error!r}); mend it') from error
+    try:
+        return getattr(loaded, attribute)
     except AttributeError:
         raise InputError(f'{key} is "{name}": {module} has no {attribute}; correct the name') from None

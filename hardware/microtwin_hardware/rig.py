@@ -1,8 +1,8 @@
 """Real coils and a real camera behind the rig contract: what ``backend="hardware"`` opens."""
 
+import atexit
+import logging
 import math
-import signal
-import threading
 import time
 from collections import deque
 from contextlib import ExitStack, suppress
@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from microtwin import signals
 from microtwin.errors import InputError, RigError
 from microtwin.field import RotatingField
 from microtwin.rig import Camera, Coils, Frame
 
+_LOG = logging.getLogger(__name__)
 REMEMBERED = 10_000  # ticks whose latency is kept
 
 
@@ -73,30 +75,17 @@ class HardwareRig:
         with ExitStack() as stack:
             stack.enter_context(self.camera)
             stack.enter_context(self.coils)
-            stack.enter_context(_Termination())
+            stack.enter_context(signals.as_ctrl_c())
             self._stack = stack.pop_all()
+        for note in [*getattr(self.coils, "notes", ()), *getattr(self.camera, "notes", ())]:
+            _LOG.warning("%s", note)
+        atexit.register(self.__exit__)  # who never leaves: a camera's thread must not outlive the interpreter
         return self
 
     def __exit__(self, *exception) -> None:
+        atexit.unregister(self.__exit__)
         with self._stack, suppress(RigError):
             self.coils.off()
-
-
-class _Termination:
-    """SIGTERM as Ctrl-C: the loop ends, the field goes off, what was recorded is saved."""
-
-    def __enter__(self) -> None:
-        self._before = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._stop)
-
-    def __exit__(self, *exception) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-    @staticmethod
-    def _stop(number, stack) -> None:
-        raise KeyboardInterrupt
 
 
 def open_hardware(config: str | Path | None = None, dry_run: bool = False) -> HardwareRig:

@@ -29,6 +29,7 @@ def push(
     backend: str = "sim",
     backend_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     config: Path | None = None,
+    tracker_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     dry_run: bool = False,
 ) -> int:
     """Push a bead or a cell along a path, in the twin or on a rig.
@@ -59,6 +60,8 @@ def push(
             the object is. What describes the twin's scene (robot, cargo, observe …) is then left out.
         backend_options: what else that rig's backend takes.
         config: the rig's own settings, a TOML file; see docs/hardware.md.
+        tracker_options: for the tracker that watches such a rig, for example robot_start_px=[300,420] and
+            cargo_start_px=[310,480], row and column, where more than two bodies lie in view.
         dry_run: print what would be sent to the coils, which stay untouched; the camera is watched.
         minari: also record the trials as episodes of a Minari dataset of this name, such as push/corridor-v0.
     """
@@ -74,6 +77,7 @@ def push(
     from microtwin.errors import InputError
     from microtwin.pushing import Push
     from microtwin.scene import PushScene
+    from microtwin.signals import ENDINGS, as_ctrl_c
     from microtwin.simulated import FRAME_RATE_HZ
 
     if not math.isfinite(start_bearing):
@@ -88,11 +92,14 @@ def push(
         start_bearing_rad=math.radians(start_bearing),
     )
     options = assignments(backend_options, "--backend-options")
+    if backend == "sim" and (config is not None or dry_run):
+        given = "dry run" if config is None else f"config {config}"
+        raise InputError(f"{given} with backend 'sim': add --backend hardware, the twin has no port and no settings")
     if config is not None:
+        if "config" in options:
+            raise InputError(f"config is {config} and --backend-options {options['config']}: give it once")
         options["config"] = str(config)
     if dry_run:
-        if backend == "sim":
-            raise InputError("dry run of backend 'sim': add --backend hardware, the twin sends nothing anywhere")
         options["dry_run"] = True
     nodes = paths.from_name(path)
     run = Push(
@@ -106,6 +113,7 @@ def push(
         scene=scene,
         backend=backend,
         backend_options=options,
+        tracker_options=assignments(tracker_options, "--tracker-options"),
     )
     episodes = None
     if minari is not None:
@@ -133,6 +141,7 @@ def push(
         "time_limit_s": run.limit_s,
         "backend": backend,
         "backend_options": dict(run.backend_options),
+        "tracker_options": dict(run.tracker_options),
     }
     console = Console()
     begun = time.perf_counter()
@@ -143,8 +152,9 @@ def push(
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    stopped, kept = False, 0
+    stopped, kept, screen = False, 0, None
     with contextlib.ExitStack() as stack:
+        stack.enter_context(as_ctrl_c())
         video = None
         if observe == "camera" or backend != "sim":
             from microtwin.vision.overlay import Video
@@ -170,15 +180,19 @@ def push(
                     console.print(_line(trial), highlight=False, soft_wrap=True)
         except KeyboardInterrupt:
             stopped = True
-        finally:  # also when the screen is gone (a closed pipe): what was computed is saved
+        except OSError as error:  # the screen is gone (a closed pipe): what was computed is saved, the video too
+            screen = error
+        finally:
             if video:
                 video.close()
             if done:
-                with files.uninterrupted():
+                with files.uninterrupted(*ENDINGS):
                     recording.save(folder, settings, nodes, done, time.perf_counter() - begun)
                     kept = episodes.save() if episodes else 0
         if not done:
             raise KeyboardInterrupt
+    if screen:
+        raise screen
     if len(done) > 1:
         mean = recording.means(done)
         finished = "unfinished" if mean["completion_time_s"] is None else f"{mean['completion_time_s']:6.1f} s"

@@ -78,3 +78,14 @@ def test_a_body_that_is_not_found_ends_the_episode(bench, name, ends):
         assert reward == -5.0
     env.reset()  # watched anew
     assert env._rig.lost == ""
+
+
+def test_an_environment_that_was_closed_can_be_reset_again(bench):
+    env: Any = gym.make(PATH, backend="bench", backend_options={"seed": 3}, observation="tracked", path=LINE).unwrapped
+    env.reset(seed=0)
+    env.step(np.zeros(4, np.float32))
+    env.close()
+    _, info = env.reset()
+    assert len(bench) == 2
+    assert info["time_s"] == 0.0
+    env.close()

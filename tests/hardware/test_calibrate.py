@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import re
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,3 +160,16 @@ def test_bad_input(path, tmp_path):
         commands.calibrate_rig(tmp_path / "nowhere.toml", roll=True)
     with pytest.raises(InputError, match="pitch of the grating is -10"):
         calibrate.measure(load(path), grating_um=-10.0, open_camera=lambda config: LinesCamera())
+
+
+def test_the_manuals_file_shows_every_default_but_those_it_marks(tmp_path):
+    manual = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
+    sample = re.search(r"```toml\n(.*?)```", manual, re.DOTALL)
+    assert sample
+    path = tmp_path / "rig.toml"
+    path.write_text(sample[1], encoding="utf-8")
+    shown, default = load(path), RigConfig()
+    marked = re.findall(r"^(\w+) = .*# \*", sample[1], re.MULTILINE)
+    assert marked == ["shape", "um_per_px", "exposure_ms"]
+    camera = replace(shown.camera, **{name: getattr(default.camera, name) for name in marked})
+    assert replace(shown, camera=camera) == default

@@ -254,6 +254,8 @@ def test_a_usb_camera_is_set_up_and_what_it_refused_is_noted(monkeypatch):
         assert usb.values[cv2.CAP_PROP_EXPOSURE] == 50.0  # of 100 µs
         assert usb.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 1.0
         assert (usb.values[cv2.CAP_PROP_FRAME_HEIGHT], usb.values[cv2.CAP_PROP_FRAME_WIDTH]) == SHAPE
+        # With one buffer a camera has none to fill while the last is read: every second frame would be lost.
+        assert cv2.CAP_PROP_BUFFERSIZE not in usb.values
         assert usb.values[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"Y800")
         assert camera.notes == ["gain = 4: refused", "frame_rate_hz = 24: the camera made it 30"]
         assert camera.frame_rate_hz == 30.0
@@ -302,7 +304,7 @@ class Node:
 
 
 class SpinImage:
-    held = 0
+    held, pixel_format = 0, "Mono12"
 
     def __init__(self, number, complete=True):
         self.number, self.complete = number, complete
@@ -321,8 +323,8 @@ class SpinImage:
     def GetFrameID(self):
         return self.number
 
-    def GetBitsPerPixel(self):
-        return 12
+    def GetPixelFormatName(self):
+        return SpinImage.pixel_format
 
     def Release(self):
         self._pixels[:] = 0  # the SDK uses the buffer again
@@ -427,6 +429,16 @@ def test_a_flir_camera_through_the_vendors_library(flir):
     assert flir.calls == ["init", "begin", "end", "deinit", "clear", "release"]
 
 
+def test_a_mosaic_of_colours_is_not_taken_for_grey(flir, monkeypatch):
+    monkeypatch.setattr(SpinImage, "pixel_format", "BayerRG8")
+    flir.go.release()
+    with pytest.raises(
+        InputError, match=r"^pixel format BayerRG8 is not read: set camera.options.pixel_format to Mono8"
+    ):
+        open_camera(CameraConfig(driver="spinnaker", source="21290000")).__enter__()
+    assert SpinImage.held == 0 and flir.calls[-1] == "release"
+
+
 def test_which_flir_cameras_are_there(flir):
     assert source_class("spinnaker").available() == ["21290000, Blackfly"]
     assert flir.calls == ["clear", "release"]
@@ -447,6 +459,7 @@ def test_a_flir_camera_through_easypyspin(monkeypatch):
     class VideoCapture:
         def __init__(self, index):
             self.index, self.set_to, self.plugged, self.number = index, {}, True, 0
+            self.order: list[str] = []
             made.append(self)
 
         def isOpened(self):
@@ -458,6 +471,7 @@ def test_a_flir_camera_through_easypyspin(monkeypatch):
 
         def set_pyspin_value(self, name, value):
             self.set_to[name] = value
+            self.order.append(name)
             return True
 
         def get(self, number):
@@ -478,13 +492,17 @@ def test_a_flir_camera_through_easypyspin(monkeypatch):
         driver="spinnaker",
         source="21290000",
         exposure_ms=2.0,
-        options={"library": "EasyPySpin", "gain": 1, "Gamma": 0.8},
+        options={"library": "EasyPySpin", "gain": 1, "Gamma": 0.8, "binning": 2, "roi": [8, 4, 64, 48]},
     )
     with opened(config) as camera:
         flir = made[0]
         assert flir.index == "21290000"  # a serial number is text there, an index a number
         assert flir.set_to[cv2.CAP_PROP_EXPOSURE] == 2000.0
         assert flir.set_to["Gamma"] == 0.8 and flir.set_to["PixelFormat"] == "Mono8"
+        assert (flir.set_to["AcquisitionMode"], flir.set_to["TriggerMode"]) == ("Continuous", "Off")
+        assert (flir.set_to["BinningVertical"], flir.set_to["OffsetX"], flir.set_to["OffsetY"]) == (2, 8, 4)
+        sizes = [name for name in flir.order if name.startswith(("Binning", "Offset", "Width"))]
+        assert sizes == ["BinningVertical", "OffsetX", "OffsetY", "Width", "OffsetX", "OffsetY"]
         assert camera.notes == ["gain = 1: refused"] and camera.frame_rate_hz == 22.0
         assert pixels(camera.read(5.0)).shape == SHAPE
         flir.plugged = False
@@ -538,6 +556,14 @@ def test_a_basler_camera_of_twelve_bits_and_a_region(pylon_emulation):
     assert eight.shape == twelve.shape == (24, 32)
     assert np.ptp(eight) > 40
     np.testing.assert_array_equal(eight, twelve)  # the same picture with 16 times the numbers
+
+
+@pytest.mark.parametrize("pixel_format", ["BayerRG8", "BGRA8Packed"])
+def test_pixels_of_a_basler_camera_that_are_not_read(pylon_emulation, pixel_format):
+    with pytest.raises(
+        InputError, match=r"^pixel format B\S+8\S* is not read: set camera.options.pixel_format to Mono8"
+    ):
+        basler(pylon_emulation, options={"pixel_format": pixel_format}).__enter__()
 
 
 def test_the_expected_shape_is_not_cut_out_of_a_larger_picture(pylon_emulation):
@@ -689,6 +715,25 @@ def test_a_genicam_camera(aravis_fake, pixel_format, shape):
     gap = other.index - one.index
     np.testing.assert_array_equal(pixels(one)[:, gap:], pixels(other)[:, :-gap])
     assert other.time_s > one.time_s
+
+
+def test_a_genicam_camera_that_another_program_left_at_single_frames(aravis_fake, monkeypatch):
+    from microtwin_hardware.cameras import aravis_library as arv
+
+    call = arv.call
+
+    def left_so(name, *arguments):
+        made = call(name, *arguments)
+        if name == "arv_camera_new":
+            call("arv_camera_set_string", made, b"AcquisitionMode", b"SingleFrame")
+        return made
+
+    monkeypatch.setattr(arv, "call", left_so)
+    ask = arv._library().arv_camera_get_string
+    ask.restype, ask.argtypes = ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    with opened(CameraConfig(driver="aravis", source=aravis_fake, frame_rate_hz=50.0)) as camera:
+        device: Any = camera._source
+        assert ask(device._camera, b"AcquisitionMode", None) == b"Continuous"
 
 
 def test_genicam_cameras_that_are_there_and_not(aravis_fake):

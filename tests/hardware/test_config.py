@@ -21,6 +21,7 @@ from microtwin_hardware.config import (
     load,
     save,
 )
+from microtwin_hardware.plugins import named_class
 from microtwin_hardware.toml_text import as_toml, with_changes
 
 words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20).filter(str.strip)
@@ -59,6 +60,7 @@ def rigs(draw):
         exposure_ms=draw(st.none() | st.floats(0.01, 0.5)),
         flip=draw(st.sampled_from(FLIPS)),
         rotation_deg=draw(st.floats(-180.0, 180.0)),
+        timeout_s=draw(st.floats(max(0.01, 1.501 / rate), 60.0)),
         options=draw(options),
     )
     stage = StageConfig(driver="simulated", options=draw(options))
@@ -177,3 +179,16 @@ def test_python_is_checked_like_the_file():
         CameraConfig(um_per_px=-1)
     assert CoilsConfig(full_scale_mt=[1, 2, 3]).full_scale_mt == (1.0, 2.0, 3.0)  # pyright: ignore[reportArgumentType]
     assert math.isinf(CameraConfig(options={"x": math.inf}).options["x"])
+
+
+def test_a_driver_of_ones_own_that_does_not_load_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "half_a_driver.py").write_text("class Camera\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"half_a_driver does not load \(SyntaxError.*\); mend it"):
+        named_class("half_a_driver:Camera", "camera.driver")
+
+
+def test_a_camera_slower_than_its_timeout_is_told_before_it_is_blamed():
+    with pytest.raises(InputError, match=r"camera\.timeout_s is 0\.4: give at least 0\.75, one and a half"):
+        CameraConfig(frame_rate_hz=2.0)
+    CameraConfig(frame_rate_hz=2.0, timeout_s=1.0)

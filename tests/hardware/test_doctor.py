@@ -82,6 +82,7 @@ class FakeCamera:
     true_rate_hz: float = 24.0
     grey: float = 120.0
     every: int = 1
+    twice: bool = False
     ends_after: int = 10**9
     um_per_px: float = 0.1725
     age_s: float = 0.003
@@ -95,8 +96,9 @@ class FakeCamera:
         self.dropped += self.every - 1
         if self.count > self.ends_after:
             raise RigError(f"no frame for {timeout_s:g} s: check its cable")
-        image = np.clip(self.rng.normal(self.grey, 5, (240, 320)), 0, 255).astype(np.uint8)
-        return Frame(self.count, self.count / self.true_rate_hz, image, self.um_per_px)
+        if not self.twice or self.count % 2:
+            self.image = np.clip(self.rng.normal(self.grey, 5, (240, 320)), 0, 255).astype(np.uint8)
+        return Frame(self.count, self.count / self.true_rate_hz, self.image, self.um_per_px)
 
     def __enter__(self):
         return self
@@ -175,6 +177,8 @@ def test_a_good_camera():
     [
         (FakeCamera(true_rate_hz=15.0), "frame rate", "camera.frame_rate_hz = 15"),
         (FakeCamera(every=2), "dropped", "USB 3"),
+        (FakeCamera(every=2), "dropped", "camera.frame_rate_hz = 12, the rate of what arrives"),
+        (FakeCamera(twice=True), "new pictures", "a lower camera.frame_rate_hz"),
         (FakeCamera(grey=8.0), "light", "more light"),
         (FakeCamera(grey=255.0), "light", "less light"),
         (FakeCamera(ends_after=20), "picture", "check its cable"),
@@ -183,6 +187,21 @@ def test_a_good_camera():
 def test_what_is_wrong_with_a_camera(camera, test, said):
     found = wrong(check_camera(camera, CameraConfig()))
     assert [one.test for one in found] == [test] and said in found[0].advice
+
+
+def test_a_late_frame_does_not_change_the_rate():
+    class Late(FakeCamera):
+        def read(self, timeout_s):
+            frame = super().read(timeout_s)
+            return replace(frame, time_s=frame.time_s - 0.2 * (self.count == 1))
+
+    words = {one.test: one for one in check_camera(Late(), CameraConfig())}
+    assert words["frame rate"].ok
+
+
+def test_a_vendors_colon_is_not_taken_for_ours():
+    found = Finding.of("camera", "open", InputError("camera 1 cannot be opened (Spin: error (-5)): check its cable"))
+    assert (found.found, found.advice) == ("camera 1 cannot be opened (Spin: error (-5))", "check its cable")
 
 
 def test_dropped_frames_do_not_make_the_camera_slow():

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs the Debian packa
 
 HELLO, CONFIG, ARM, FIELD, OFF, DISARM, STATUS = range(1, 8)
 DONE, CLIPPED, NO_CONFIG, DISARMED, OUT_OF_RANGE, FAULT = range(6)
+PORTA, PORTC = 0x22, 0x28
+COMPARES = (0x9A, 0x9C, 0x12C, 0x12A, 0xA8, 0xAA, 0xB3, 0xB4, 0x8A, 0x88, 0xAC, 0x128)  # OCRnx: R, L of each coil
 BODY = {HELLO: 22, CONFIG: 9, ARM: 9, FIELD: 9, OFF: 9, DISARM: 9, STATUS: 34}
 
 
@@ -223,6 +225,190 @@ def phase(ticks: np.ndarray, field: RotatingField, tick_s: float, begin: int = 0
     c, s = field.quadratures
     turns = 2 * math.pi * field.frequency_hz * tick_s * np.arange(begin, begin + len(ticks))
     return float(np.angle(np.mean((ticks @ c + 1j * (ticks @ s)) * np.exp(-1j * turns))))
+
+
+def enables(host: Host) -> list[int]:
+    """Levels of pins 22-33, whatever the bridges' inputs are."""
+    ports = host.mega.register(PORTA), host.mega.register(PORTC)
+    return [ports[0] >> bit & 1 for bit in range(8)] + [ports[1] >> bit & 1 for bit in (7, 6, 5, 4)]
+
+
+def compares(host: Host) -> list[int]:
+    """The twelve compare registers, whatever the enables are."""
+    return [host.mega.register(address) for address in COMPARES]
+
+
+ROLL = RotatingField(0.4, 1.1, 20.0, 1.0)
+
+
+def test_it_boots_to_zero_and_takes_no_field_before_it_is_configured_and_armed(host):
+    assert enables(host) == [0] * 12 and compares(host) == [0] * 12
+    assert host.ask(HELLO) == struct.pack("<B3BH16s", 1, 1, 0, 0, 2000, b"microtwin_mega")
+    assert host.field(ROLL) == (NO_CONFIG, 0, 0, 0, 0)
+    assert host.ask(ARM)[:2] == bytes([NO_CONFIG, 0])
+    assert host.ask(OFF)[:2] == host.ask(DISARM)[:2] == bytes([DONE, 0])
+    assert host.config()[:2] == bytes([DONE, 1])
+    assert host.field(ROLL) == (DISARMED, 1, 0, 0, 0)
+    assert enables(host) == [0] * 12
+    assert host.ask(ARM)[:2] == bytes([DONE, 2])
+    assert enables(host) == [1] * 12 and compares(host) == [0] * 12
+    assert host.field(ROLL) == (DONE, 3, 0, 32768, 20_000_000)
+
+
+def test_the_pwm_is_phase_correct_with_8_bits_and_no_prescaler(host):
+    for control in (0x80, 0xB0, 0x90, 0xA0, 0x120):  # TCCRnA; TCCRnB is the next
+        assert host.mega.register(control) & 3 == 1
+        assert host.mega.register(control + 1) == 1
+
+
+@pytest.mark.parametrize("how", ["disarm", "configure", "silence"])
+def test_without_arms_enables_and_compare_registers_are_low_each_by_itself(host, how):
+    host.ready(watchdog_ms=50).field(ROLL)
+    host.run(0.02)
+    assert enables(host) == [1] * 12 and any(compares(host))
+    if how == "disarm":
+        assert host.ask(DISARM)[:3] == bytes([DONE, 1, 0])
+    elif how == "configure":
+        assert host.config()[:2] == bytes([OUT_OF_RANGE, 3])  # not while the field is on
+        assert enables(host) == [1] * 12 and any(compares(host))
+        assert host.ask(OFF)[:2] == bytes([DONE, 2])
+        assert compares(host) == [0] * 12 and enables(host) == [1] * 12
+        assert host.config()[:2] == bytes([DONE, 1])
+    else:
+        host.run(0.06)
+    assert enables(host) == [0] * 12 and compares(host) == [0] * 12
+    assert host.ask(STATUS)[8:20] == bytes(12)  # what it says of its duties
+
+
+def test_a_fault_stands_until_arm_whatever_is_configured(host):
+    host.ready(watchdog_ms=50).field(ROLL)
+    host.run(0.06)
+    assert host.config()[:3] == bytes([DONE, 1, 1])
+    assert host.field(ROLL)[:3] == (FAULT, 1, 1)
+    assert host.ask(ARM)[:3] == bytes([DONE, 2, 0])
+    assert host.field(ROLL)[:3] == (DONE, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [("max_duty", 0, 32768), ("watchdog_ms", 50, 500), ("soft_ms", 0, 5000), ("max_on_ms", 100, 3_600_000)],
+)
+def test_settings_at_the_ends_of_their_range_are_taken_and_beyond_change_nothing(board, key, low, high):
+    for value in (low, high):
+        assert board.config(**{key: value})[0] == DONE
+    board.ready()
+    for value in (low - 1, high + 1):
+        if value >= 0:
+            assert board.config(**{key: value})[:2] == bytes([OUT_OF_RANGE, 2])
+    assert board.field(ROLL)[:2] == (DONE, 3)
+    board.ask(OFF)
+
+
+@pytest.mark.parametrize(
+    ("at", "low", "high"),
+    [(1, 0, 32768), (2, 1, 16384), (3, 1, 32768), (4, 0, 200_000_000)],
+    ids=["gamma", "cone", "amplitude", "frequency"],
+)
+def test_fields_at_the_ends_of_their_range_are_made_and_beyond_change_nothing(board, at, low, high):
+    def send(value: int) -> tuple[int, ...]:
+        body = [1000, 16384, 9000, 32768, 5_000_000]
+        body[at] = value
+        return struct.unpack("<BBBHI", board.ask(FIELD, struct.pack("<HHHHI", *body)))
+
+    board.ready(gain=(-32768, 32767, -32768))
+    for value in (low, high):
+        assert send(value)[:2] == (DONE, 3)
+        board.run(0.05)
+    before = send(high)
+    for value in (low - 1, high + 1):
+        if value >= 0 and (at, value) != (3, 0):  # amplitude 0 is OFF
+            assert send(value) == (OUT_OF_RANGE, *before[1:])
+    board.ask(OFF)
+
+
+def test_no_count_exceeds_the_greatest_duty_and_the_clipped_amplitude_is_told(host):
+    host.ready(max_duty=16435)  # 127.9 counts, not 128
+    result, _, _, amplitude, _ = host.field(ROLL)
+    assert result == CLIPPED and 16435 <= amplitude < 18500
+    duties = np.abs(host.run(0.2)) * 255
+    assert duties.max() == pytest.approx(127.0)
+    assert host.field(RotatingField(0.4, 1.1, 20.0, 0.0)) == (DONE, 2, 0, 0, 0)  # amplitude 0 is OFF
+    assert not host.run(0.05).any()
+
+
+def test_what_is_refused_or_unknown_does_not_feed_the_watchdog(host):
+    for nonsense in (bytes([FIELD, 1]) + bytes(12), bytes([8, 1]), bytes([STATUS, 1, 0])):  # cone 0, type, length
+        host.ready(watchdog_ms=100).field(ROLL)
+        bad = struct.unpack("<H", host.ask(STATUS)[-2:])[0]
+        for _ in range(3):
+            host.run(0.04)
+            host.mega.write(packed(nonsense))
+        host.run(0.01)
+        answered = host.mega.read()
+        assert bool(answered) == (nonsense[0] == FIELD)
+        status = host.ask(STATUS)
+        assert (status[0], status[1]) == (1, 1)
+        assert struct.unpack("<H", status[-2:])[0] - bad == (0 if answered else 3)
+
+
+def test_the_status_tells_duties_phase_and_uptime(host):
+    host.ready(gain=(32767, -16384, 8192))
+    host.field(ROLL)
+    host.run(0.1)
+    host.field(RotatingField(0.4, 1.1, 0.0, 1.0))  # stands still
+    signed = host.run(0.02)[-1] * 255
+    told = struct.unpack("<BBIH6h6HH", host.ask(STATUS))
+    assert told[4:10] == pytest.approx(signed) and min(abs(signed)) > 2
+    host.field(ROLL)
+    one, one_s = struct.unpack_from("<IH", host.ask(STATUS), 2), host.mega.time_s
+    host.run(0.113)
+    two, two_s = struct.unpack_from("<IH", host.ask(STATUS), 2), host.mega.time_s
+    assert two[0] - one[0] == pytest.approx(1000 * (two_s - one_s), abs=1.5)
+    turns = (two[1] - one[1]) / 65536 - ROLL.frequency_hz * (two_s - one_s)
+    assert abs(math.remainder(turns, 1.0)) < 0.03  # an update and the time of a reply
+    assert host.ask(OFF)[-6:] == bytes(6)  # amplitude and frequency
+    stands = struct.unpack_from("<H", host.ask(STATUS), 6)
+    host.run(0.1)
+    assert struct.unpack_from("<H", host.ask(STATUS), 6) == stands
+    host.field(RotatingField(0.4, 1.1, 0.0, 1.0))
+    assert struct.unpack_from("<H", host.ask(STATUS), 6) == stands  # and it goes on from there
+
+
+def test_a_host_that_asks_faster_than_the_line_answers_loses_whole_replies(host):
+    host.mega.write(packed(bytes([HELLO, 7])) * 200)  # an answer is four times as long as its question
+    host.run(0.5)
+    answers = unpacked(host.mega.read())
+    assert 40 < len(answers) < 120
+    assert {(answer[:2], len(answer)) for answer in answers} == {(bytes([HELLO + 0x80, 7]), 24)}
+    assert host.ask(STATUS)[0] == 0
+
+
+def test_the_field_rises_over_the_soft_start_after_every_off_and_not_at_every_change(host):
+    host.ready(soft_ms=200)
+    for heading_rad in (0.0, 1.0):
+        mark = len(host.seen)
+        host.field(RotatingField(heading_rad, math.pi / 2, 100.0, 1.0))
+        host.run(0.25)
+        strength = np.linalg.norm(axes_of(np.concatenate(host.seen[mark:])), axis=1)
+        crossed_s = [np.argmax(strength > share) * host.mega.sample_s for share in (0.2, 0.4, 0.6, 0.8)]
+        assert np.diff(crossed_s) == pytest.approx([0.04] * 3, abs=0.003)
+        mark = len(host.seen)
+        host.field(RotatingField(heading_rad + 0.5, math.pi / 2, 100.0, 1.0))
+        host.run(0.02)
+        assert np.linalg.norm(axes_of(np.concatenate(host.seen[mark:])), axis=1).min() > 0.98
+        host.ask(OFF)
+
+
+def test_no_interrupt_waits_so_long_that_a_real_uart_would_lose_a_byte(host):
+    """Two bytes fit into the chip's UART while the third comes in, 20 µs each."""
+    host.ready()
+    host.mega.longest_masked_s()
+    field = field_body(RotatingField(0.3, 1.0, 12.0, 1.0))
+    for kind, body in ((FIELD, field), (STATUS, b""), (HELLO, b""), (OFF, b""), (DISARM, b""), (ARM, b"")) * 20:
+        host.mega.write(packed(bytes([kind, 1]) + body))
+    while host.mega.unsent:
+        host.run(0.01)
+    assert 1e-6 < host.mega.longest_masked_s() < 30e-6
 
 
 def test_the_watchdog_stops_a_field_that_nobody_tends(host):

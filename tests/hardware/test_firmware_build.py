@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,28 @@ def test_a_sketch_compiles_without_a_warning_and_fits(name, defines):
     assert used, log
     assert int(used[1]) < 0.1 * 253_952  # flash
     assert int(used[2]) < 0.25 * 8_192  # SRAM; the rest is the stack's
+
+
+@needs_tools
+def test_all_pwm_timers_count_in_step():
+    """Which simavr does not show: what each was set to, and in which cycle it starts, from the compiled code."""
+    elf = build.compile_sketch(build.FIRMWARE / "microtwin_mega")
+    code = subprocess.run(["avr-objdump", "-d", elf], capture_output=True, text=True, check=True).stdout
+    timers = {"81": 1, "b1": 2, "91": 3, "a1": 4, "121": 5}  # TCCRnB
+    stores = re.findall(r"^\s+(\w+):.*\tsts\t0x0*(81|b1|91|a1|121),", code.lower(), re.MULTILINE)[-5:]
+    begin = int(stores[0][0], 16)
+    # a store has four bytes and takes two cycles
+    starts = {timers[register]: (int(address, 16) - begin) // 2 for address, register in stores}
+    assert sorted(starts.values()) == [0, 2, 4, 6, 8]
+    pins = (build.FIRMWARE / "microtwin_mega" / "pins.h").read_text()
+    counts = {int(timer): int(count) for timer, count in re.findall(r"TCNT(\d) = (\d+);", pins)}
+    assert counts == starts
+
+
+@needs_tools
+def test_run_as_a_program_it_says_where_the_firmware_is():
+    ran = subprocess.run([sys.executable, "-m", "emulated_rig.build"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{build.compile_sketch(build.FIRMWARE / 'microtwin_mega')}\n"
 
 
 @needs_tools

@@ -40,6 +40,7 @@ void configure(uint16_t silence, uint32_t on, uint16_t max_counts) { guarded.con
 void arm() { guarded.arm(); }
 void field_on() { guarded.field_on(); }
 void field_off() { guarded.field_off(); }
+void disarm() { guarded.disarm(); }
 void heard() { guarded.heard(); }
 bool update(uint8_t coil, uint16_t counts) { return guarded.update(coil, counts); }
 uint8_t state() { return guarded.state(); }
@@ -263,6 +264,14 @@ def test_three_samples_over_the_limit_trip_and_spikes_do_not(board):
     _armed(board, silence=65535, max_counts=200)
     assert _updates_until_trip(board, coil=4, counts=201) == 3
     assert (board.state(), board.faults()) == (DISARMED, 4)
+
+
+def test_arming_forgets_the_samples_of_before(board):
+    _armed(board, silence=65535, max_counts=200)
+    for _ in range(2):
+        assert _updates_until_trip(board, most=3, coil=4, counts=900) is None
+        board.disarm()
+        board.arm()
 
 
 def test_a_turning_field_that_peaks_over_the_limit_trips(board):

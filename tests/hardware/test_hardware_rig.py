@@ -3,7 +3,10 @@
 import math
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from microtwin_hardware.rig import HardwareRig
 class PaperCoils:
     def __init__(self, log, refuses: bool | str = False):
         self.log, self.refuses, self.asked = log, refuses, []
+        self.notes: list[str] = []
 
     def apply(self, field):
         self.asked.append(field)
@@ -45,6 +49,7 @@ class PaperCamera:
 
     def __init__(self, log, absent=False):
         self.log, self.absent, self.count = log, absent, 0
+        self.notes: list[str] = []
 
     def read(self, timeout_s):
         self.count += 1
@@ -114,6 +119,19 @@ def test_sigterm_ends_a_run_like_ctrl_c_and_only_inside():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_rig_that_is_never_left_ends_with_the_program():
+    told = "PaperCamera.__exit__ = PaperCoils.__exit__ = lambda self, *exception: print(type(self).__name__)"
+    lines = (
+        Path(__file__).read_text(encoding="utf-8"),
+        told,
+        "HardwareRig(PaperCoils([]), PaperCamera([])).__enter__()",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split() == ["PaperCoils", "PaperCamera"]
+
+
 def test_the_wait_from_frame_to_command_is_kept_for_fields_alone():
     with HardwareRig(PaperCoils([]), PaperCamera([])) as rig:
         rig.observe()
@@ -131,3 +149,11 @@ def test_an_angle_that_is_none_is_refused():
 def test_the_backend_asks_for_its_settings_in_one_line():
     with pytest.raises(InputError, match=r"--config rig\.toml"):
         open_rig("hardware")
+
+
+def test_what_the_drivers_want_known_is_logged(caplog):
+    coils, camera = PaperCoils([]), PaperCamera([])
+    coils.notes, camera.notes = ["no guard here"], ["no gain"]
+    with HardwareRig(coils, camera):
+        pass
+    assert [record.getMessage() for record in caplog.records] == ["no guard here", "no gain"]

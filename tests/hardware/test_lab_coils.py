@@ -280,7 +280,9 @@ class TestTrouble:
             time.sleep(0.15)
             coils.apply(ROLL)
             time.sleep(0.15)
-            with pytest.raises(RigError, match=r"on for longer than max_on_s = 0.2 s; let the coils cool; then arm"):
+            with pytest.raises(
+                RigError, match=r"on for longer than max_on_s = 0.2 s; let the coils cool; then start again, or arm"
+            ):
                 coils.apply(ROLL)
             until(lambda: paper.is_off)
             with pytest.raises(RigError, match="disarmed: call arm"):

@@ -82,6 +82,29 @@ def test_a_rotating_field_is_equation_1_with_the_papers_alpha(board, floats):
 
 
 @pytest.mark.parametrize("floats", [8, 10, 17])
+def test_a_cone_adds_its_share_along_the_axis(board, floats):
+    mega = board(floats)
+    alpha, gamma, psi = 0.4, 0.7, 1.0
+    mega.write(packet(command(floats, alpha=alpha, gamma=gamma, f=5.0, psi=psi)))
+    mega.run(0.05)
+    axes = (signed(mega.run(1.0)) * SIGNS)[:, [1, 0, 4]]
+    k = 1 / math.tan(psi)
+    axis = [math.sin(gamma) * math.cos(alpha), math.sin(gamma) * math.sin(alpha), math.cos(gamma)]
+    np.testing.assert_allclose(axes.mean(axis=0), k / (1 + k) * np.array(axis), atol=0.01)
+    turning = axes - axes.mean(axis=0)
+    np.testing.assert_allclose(np.linalg.norm(turning, axis=1).mean(), 1 / (1 + k), atol=0.01)
+
+
+@pytest.mark.parametrize("floats", [8, 10, 17])
+def test_start_bytes_inside_a_command_are_put_back(board, floats):
+    mega = board(floats)
+    b = [struct.unpack("<f", bytes([0, 0, 0x7E, last]))[0] for last in (0x3F, 0x3E, 0xBF)]  # 0.992, 0.248, -0.992
+    mega.write(packet(command(floats, b=b)))
+    mega.run(0.05)
+    np.testing.assert_allclose(signed(mega.run(0.1))[-1, [1, 0, 4]], b, atol=0.003)
+
+
+@pytest.mark.parametrize("floats", [8, 10, 17])
 def test_the_last_command_stays_and_a_wrong_crc_changes_nothing(board, floats):
     mega = board(floats)
     mega.write(packet(command(floats, b=(0.2, -0.4, 0.6))))
@@ -131,3 +154,14 @@ def test_currents_come_every_20_ms(board):
     frame = line[starts[-1] :][:30]
     assert frame[2] == 0xFF and frame[3] == 24 and frame[28] == crc8(frame[4:28])
     np.testing.assert_allclose(struct.unpack("<6f", frame[4:28]), np.abs(currents_a), atol=0.0415)
+
+
+def test_start_bytes_inside_the_currents_are_replaced_by_their_distances(board):
+    mega = board(17)
+    amps = np.array([195, 100, 390, 50, 195, 323]) * 5 / 1024 / 1000 * 8500
+    assert struct.pack("<6f", *amps).count(0x7E) == 4
+    mega.set_currents_a(amps + 0.02)  # half a count
+    mega.run(0.1)
+    mega.read()
+    mega.run(0.1)
+    assert packet(amps) in mega.read()

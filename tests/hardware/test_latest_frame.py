@@ -159,9 +159,10 @@ def test_time_is_the_hosts_where_the_device_has_no_clock():
         frames.read(5.0)
         clock.now_s += 2.2 / RATE_HZ
         source.feed(Grab(picture(1)))
-        frame = frames.read(5.0)
-    assert frame.time_s == pytest.approx(2.2 / RATE_HZ)
-    assert frame.index == 2 and frames.lost == 1  # the frame in between never came
+        assert frames.read(5.0).time_s == pytest.approx(2.2 / RATE_HZ)
+        clock.now_s += 1 / RATE_HZ
+        source.feed(Grab(picture(2)))
+        assert frames.read(5.0).index == 3 and frames.lost == 1  # one never came
 
 
 @pytest.mark.parametrize("image", [picture(3), np.zeros(SHAPE, np.uint8)])
@@ -335,9 +336,18 @@ def test_lost_frames_are_counted_from_time_stamps_through_jitter_and_a_rate_that
     true_index = np.concatenate([[0], np.cumsum(steps)])
     moments = true_index * (1 + rate_error) / RATE_HZ
     late = np.random.default_rng(seed).uniform(0, jitter, len(moments)) / RATE_HZ
+    clocked, arriving = Numbering(RATE_HZ, 0.0), Numbering(RATE_HZ, 0.0)
+    assert [clocked.stamp(None, moment, moment)[0] for moment in moments + late] == true_index.tolist()
+    # where only arrivals are known a gap is told with the frame after it
+    assert [arriving.stamp(None, None, moment)[0] for moment in moments + late] == [0, *(true_index[:-1] + 1)]
+
+
+@given(begin=st.floats(1.0, 40.0), held_up=st.floats(0.0, 6.0))
+def test_frames_that_wait_while_the_host_is_held_up_are_not_lost(begin, held_up):
+    arrivals = np.arange(50.0)
+    arrivals[(arrivals >= begin) & (arrivals < begin + held_up)] = begin + held_up
     numbering = Numbering(RATE_HZ, 0.0)
-    stamped = [numbering.stamp(None, None, moment) for moment in moments + late]
-    assert [index for index, _ in stamped] == true_index.tolist()
+    assert [numbering.stamp(None, None, arrival / RATE_HZ)[0] for arrival in arrivals] == list(range(50))
 
 
 @given(slower=st.floats(-0.1, 0.1), jitter=st.floats(0.0, 0.1), seed=st.integers(0, 1000))
@@ -350,8 +360,16 @@ def test_a_camera_somewhat_off_its_rate_loses_nothing_by_that(slower, jitter, se
 
 def test_a_camera_at_half_its_rate_loses_every_second_frame():
     numbering = Numbering(RATE_HZ, 0.0)
-    found = [numbering.stamp(None, None, 2 * k / RATE_HZ)[0] for k in range(100)]
+    found = [numbering.stamp(None, 2 * k / RATE_HZ, 2 * k / RATE_HZ)[0] for k in range(100)]
     assert found == list(range(0, 200, 2))
+
+
+@pytest.mark.parametrize("late", [0.5, 1.0])
+def test_arrivals_that_are_all_over_the_place_make_no_frames(late):
+    arrivals = np.arange(500) + np.random.default_rng(2).uniform(0, late, 500)
+    numbering = Numbering(RATE_HZ, 0.0)
+    found = [numbering.stamp(None, None, arrival / RATE_HZ)[0] for arrival in np.maximum.accumulate(arrivals)]
+    assert found[-1] <= 499 + 8
 
 
 def test_a_counter_that_wraps_goes_by_the_clock():

@@ -122,6 +122,7 @@ class TestOpening:
     def test_a_file_is_no_port(self, tmp_path):
         (tmp_path / "notes.txt").write_text("hello")
         assert "notes.txt is no serial port" in refused(str(tmp_path / "notes.txt"))
+        assert f"{tmp_path} is no serial port" in refused(str(tmp_path))
 
     def test_urls(self):
         link = Link("loop://", 500_000, "-")
@@ -129,7 +130,9 @@ class TestOpening:
         link.write(b"abc")
         assert link.read(1.0) == b"abc" and not link.resets_board
         assert "port nowhere://x is no URL of pyserial" in refused("nowhere://x")
-        assert "cannot open port socket://127.0.0.1:1" in refused("socket://127.0.0.1:1")
+        unheard = refused("socket://127.0.0.1:1")
+        assert "cannot open port socket://127.0.0.1:1" in unheard
+        assert unheard.endswith("check the address, and that what it names is on")  # there is no board to unplug
 
     def test_impossible_baud_rate(self, monkeypatch):
         assert "cannot run at -5 baud" in refused("/dev/null", baud=-5)

@@ -382,7 +382,7 @@ class TestTrouble:
         with MegaCoils(settings(paper, current_limit_a=4.0)) as coils:
             coils.apply(ROLL)
             paper.trip(fault)
-            with pytest.raises(RigError, match=f"switched themselves off: {words}.*; then arm"):
+            with pytest.raises(RigError, match=f"switched themselves off: {words}.*; then start again, or arm"):
                 coils.apply(ROLL)
             with pytest.raises(RigError, match="disarmed: call arm"):
                 coils.apply(ROLL)
@@ -608,7 +608,7 @@ class TestRealFirmware:
             coils.apply(ROLL)
             bench.advance_to(bench.time_s + 0.5)
             assert not bench.coils.seen(0.02).any()
-            with pytest.raises(RigError, match=r"watchdog, nothing was heard for 300 ms; .*; then arm"):
+            with pytest.raises(RigError, match=r"watchdog, nothing was heard for 300 ms; .*; then start again, or arm"):
                 coils.apply(ROLL)
             coils.arm()
             coils.apply(ROLL)

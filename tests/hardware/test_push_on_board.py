@@ -1,5 +1,8 @@
 """``hardware`` in place of ``sim``: controllers, a policy and the environments through the emulated firmware."""
 
+import json
+import os
+import signal
 from typing import Any
 
 import gymnasium as gym
@@ -9,15 +12,18 @@ import pytest
 from emulated_rig import lockstep
 from emulated_rig.bench import EmulatedRig
 from emulated_rig.build import missing
-from microtwin import paths
+from microtwin import paths, recording
 from microtwin.cli import main
+from microtwin.cli.push import push as push_command
 from microtwin.pushing import Push
+from microtwin.rig import open_rig as open_really
 from microtwin.scene import PushScene
 from microtwin_hardware.config import CameraConfig, CoilsConfig, RigConfig, save
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs the Debian packages {' '.join(missing())}")
 
 NODES_UM = paths.polyline([(0.0, 0.0), (40.0, 0.0)])
+FILES = {"run.json", "telemetry.parquet", "trajectory.png", "video.mp4"}
 SCENE = PushScene(observe="camera", fidelity="resolved")
 
 
@@ -89,8 +95,7 @@ def test_the_command_line_writes_the_same_files_and_the_field_ends_off(bench, tm
     route.write_text("x_um,y_um\n" + "\n".join(f"{x},{y}" for x, y in NODES_UM), encoding="utf-8")
     words = ["push", "--backend", "hardware", "--config", str(config), "--path", str(route), "--trials", "1"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
-    names = {"run.json", "telemetry.parquet", "trajectory.png", "video.mp4"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert not rig.mega.run(0.01).any()
 
 
@@ -115,9 +120,63 @@ def test_a_dry_run_says_what_would_be_sent_and_drives_nothing(bench, tmp_path, c
     assert rig.last_driven_s < 0
 
 
-def test_a_dry_run_of_the_twin_is_refused(capsys):
-    assert main(["push", "--dry-run"]) == 2
-    assert "add --backend hardware" in capsys.readouterr().err
+def test_what_is_of_a_rig_is_refused_on_the_twin(capsys):
+    for words in (["--dry-run"], ["--config", "rig.toml"]):
+        assert main(["push", *words]) == 2
+        said = capsys.readouterr().err
+        assert words[-1].strip("-").replace("-", " ") in said
+        assert "add --backend hardware" in said
+
+
+def test_two_files_of_settings_are_refused(capsys):
+    words = ["--config", "rig.toml", "--backend-options", "config=old.toml"]
+    assert main(["push", "--backend", "hardware", *words]) == 2
+    assert "config is rig.toml and --backend-options old.toml: give it once" in capsys.readouterr().err
+
+
+@pytest.fixture
+def terminated():
+    """Sends SIGTERM to this process, which would not die of it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield lambda: os.kill(os.getpid(), signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_between_two_trials_keeps_the_first(bench, tmp_path, monkeypatch, terminated):
+    _rig, config = bench(2)
+    opened = []
+
+    def open_rig(backend, **options):
+        opened.append(backend)
+        if len(opened) == 2:
+            terminated()
+        return open_really(backend, **options)
+
+    monkeypatch.setattr("microtwin.pushing.open_rig", open_rig)
+    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "3", "--time-limit", "1"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 130
+    assert len(json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["trials"]) == 1
+
+
+def test_sigterm_while_saving_leaves_nothing_half_written(bench, tmp_path, monkeypatch, terminated):
+    _rig, config = bench(2)
+    draw = recording.draw_trajectories
+    monkeypatch.setattr(recording, "draw_trajectories", lambda *args: (terminated(), draw(*args)))
+    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "1", "--time-limit", "1"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+
+
+def test_a_screen_that_is_gone_is_not_blamed_on_the_video(bench, tmp_path, monkeypatch):
+    _rig, config = bench(2)
+
+    def gone(*words, **style):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("rich.console.Console.print", gone)
+    with pytest.raises(BrokenPipeError):
+        push_command(trials=1, time_limit=1.0, backend="hardware", config=config, out=tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
 def test_a_cable_pulled_in_mid_push_ends_it_with_what_it_has(bench, tmp_path):

@@ -89,6 +89,20 @@ class TestPort:
             port.send(b"mine")
             assert host.read(4) == b"mine"
 
+    def test_a_host_with_more_than_is_taken_has_to_wait_and_loses_nothing(self, port):
+        sent = np.random.default_rng(2).bytes(300_000)
+        with self.opened(port) as host:
+            writing = threading.Thread(target=host.write, args=(sent,))
+            writing.start()
+            got = b""
+            while len(got) < len(sent):
+                chunk = port.receive(1000)
+                assert len(chunk) <= 1000
+                assert port.receive(0) == b""
+                got += chunk
+            writing.join()
+        assert got == sent
+
     def test_unplugged_the_host_gets_an_error_and_the_name_is_gone(self, port):
         with self.opened(port) as host:
             port.unplug()
@@ -273,6 +287,13 @@ class TestRealTime:
         assert len({image.tobytes() for image in images}) == 6  # noise: no two are alike
         dark = images[0] < 0.6 * np.median(images[0])
         assert 20 < dark.sum() < 5000  # robot and bead on a bright ground
+
+    def test_a_host_that_floods_the_line_waits_for_it(self, bench):
+        """A megabyte takes 20 s at 500,000 baud: it must not vanish into the emulator at once."""
+        with serial.Serial(bench.config().coils.port, 500_000, write_timeout=1) as host:
+            with pytest.raises(serial.SerialTimeoutException):
+                host.write(bytes(1_000_000))
+            host.reset_output_buffer()
 
     def test_opening_the_port_resets_the_board(self, bench):
         from microtwin_hardware.coils.mega import MegaCoils

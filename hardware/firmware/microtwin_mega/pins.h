@@ -73,12 +73,12 @@ inline void begin() {
     DDRL |= _BV(3) | _BV(4) | _BV(5);
 
     // -Z has its inputs on two timers: all count in step, so that both change in the same period. Each start is a store
-    // of two cycles, which the head start makes up for.
-    TCNT1 = 8;
-    TCNT2 = 6;
+    // of two cycles, by which a later timer has to be ahead.
+    TCNT1 = 0;
+    TCNT2 = 2;
     TCNT3 = 4;
-    TCNT4 = 2;
-    TCNT5 = 0;
+    TCNT4 = 6;
+    TCNT5 = 8;
     const uint8_t no_prescaler = _BV(CS10);  // the same bit in all five
     TCCR1B = no_prescaler;
     TCCR2B = no_prescaler;

@@ -27,7 +27,6 @@ bool half_ms;
 void zero() {
     pins::drive(0, 0, 0);
     duty[0] = duty[1] = duty[2] = 0;
-    waves.step = 0;  // the phase waits where it is
 }
 
 void one_update() {
@@ -42,7 +41,7 @@ void one_update() {
         return;
     }
     if (guarded.state() != guard::on) {
-        return;
+        return;  // the phase waits where it is
     }
     phase += waves.step;
     if (rise < risen) {

@@ -12,12 +12,13 @@ from microtwin.errors import InputError
 from microtwin_hardware.cameras import aravis_library as arv
 from microtwin_hardware.cameras.features import Features, features
 from microtwin_hardware.cameras.source import Grab
-from microtwin_hardware.cameras.vendor import attempt
+from microtwin_hardware.cameras.vendor import attempt, unread
 from microtwin_hardware.config import CameraConfig
 
 BUFFERS = 8
 SUCCESS = 0
 OFF = 0  # of ArvAuto
+CONTINUOUS = 0  # of ArvAcquisitionMode
 PACKET_SOCKET_DISABLED = 1
 SOCKET_BYTES = 1 << 25  # several frames: a burst of packets must not overrun the socket before the thread wakes
 PIXELS = {0x01080001: ("u1", 8), 0x01100003: ("<u2", 10), 0x01100025: ("<u2", 14), 0x01100005: ("<u2", 12)}
@@ -84,6 +85,7 @@ class AravisSource:
             put(f"binning = {wanted.binning}", "arv_camera_set_binning", wanted.binning, wanted.binning)
         if wanted.roi:
             put(f"roi = {list(wanted.roi)}", "arv_camera_set_region", *wanted.roi)
+        put("AcquisitionMode = Continuous", "arv_camera_set_acquisition_mode", CONTINUOUS)
         if config.exposure_ms is not None:
             put("ExposureAuto = Off", "arv_camera_set_exposure_time_auto", OFF, needed=False)
             put(
@@ -115,13 +117,13 @@ class AravisSource:
                 raise TimeoutError  # packets are missing: counts as lost by the device's number
             code = arv.call("arv_buffer_get_image_pixel_format", buffer)
             if code not in PIXELS:
-                raise InputError(f"pixel format {code:#010x} is not read: set camera.options.pixel_format to Mono8")
+                raise unread(f"{code:#010x}")
             kind, bits = PIXELS[code]
             columns = arv.call("arv_buffer_get_image_width", buffer)
             rows = arv.call("arv_buffer_get_image_height", buffer)
             image = np.frombuffer(arv.pixels(buffer), kind, rows * columns).reshape(rows, columns)
             stamp_ns = arv.call("arv_buffer_get_timestamp", buffer)
-            return Grab(image, stamp_ns / 1e9, arv.call("arv_buffer_get_frame_id", buffer), bits)
+            return Grab(image, stamp_ns / 1e9 or None, arv.call("arv_buffer_get_frame_id", buffer), bits)
         finally:
             arv.call("arv_stream_push_buffer", self._stream, buffer)
 

@@ -22,6 +22,7 @@ _CALLS: tuple[tuple[str, Any, list], ...] = (
     ("arv_camera_get_device", _P, [_P]),
     ("arv_camera_get_model_name", _TEXT, [_P, _ERR]),
     ("arv_camera_set_pixel_format_from_string", None, [_P, _TEXT, _ERR]),
+    ("arv_camera_set_acquisition_mode", None, [_P, _INT, _ERR]),
     ("arv_camera_set_region", None, [_P, _INT, _INT, _INT, _INT, _ERR]),
     ("arv_camera_set_binning", None, [_P, _INT, _INT, _ERR]),
     ("arv_camera_set_exposure_time", None, [_P, _REAL, _ERR]),
@@ -52,6 +53,7 @@ _CALLS: tuple[tuple[str, Any, list], ...] = (
     ("arv_buffer_get_image_pixel_format", ctypes.c_uint32, [_P]),
     ("arv_buffer_get_frame_id", ctypes.c_uint64, [_P]),
     ("arv_buffer_get_timestamp", ctypes.c_uint64, [_P]),
+    ("g_object_set", None, [_P, _TEXT]),  # what follows is variadic, which some systems pass otherwise
     ("g_object_unref", None, [_P]),
     ("g_error_free", None, [_P]),
 )
@@ -112,7 +114,5 @@ def pixels(buffer: int) -> bytes:
 
 def enlarge_socket(stream: int, size: int) -> None:
     """Ask for so many bytes of receive buffer; the system may grant less (Linux: net.core.rmem_max)."""
-    put = ctypes.CDLL(None).g_object_set if not hasattr(_library(), "g_object_set") else _library().g_object_set
-    put.restype = None
-    fixed = ctypes.c_int(0)  # ARV_GV_STREAM_SOCKET_BUFFER_FIXED
-    put(_P(stream), b"socket-buffer", fixed, b"socket-buffer-size", ctypes.c_int(size), None)
+    fixed = _INT(0)  # ARV_GV_STREAM_SOCKET_BUFFER_FIXED
+    _library().g_object_set(stream, b"socket-buffer", fixed, _TEXT(b"socket-buffer-size"), _INT(size), _P())

@@ -5,7 +5,7 @@ from typing import Any
 from microtwin.errors import InputError
 from microtwin_hardware.cameras.features import features
 from microtwin_hardware.cameras.source import Grab
-from microtwin_hardware.cameras.vendor import attempt, library
+from microtwin_hardware.cameras.vendor import attempt, library, unread
 from microtwin_hardware.config import CameraConfig
 
 INSTALL = "pip install 'microtwin[basler]'"
@@ -81,13 +81,22 @@ class BaslerSource:
         with camera.RetrieveResult(max(1, round(1000 * timeout_s)), pylon.TimeoutHandling_Return) as result:
             if not result.IsValid() or not result.GrabSucceeded():
                 raise TimeoutError  # a torn frame counts as lost by the device's number
-            image = result.Array
-            if str(result.PixelType) in (str(pylon.PixelType_RGB8packed), str(pylon.PixelType_RGB16packed)):
-                image = image[:, :, ::-1]
+            image = self._pixels(result)
             bits = pylon.BitDepth(result.PixelType)
             time_s = result.TimeStamp / self._ticks_hz if result.TimeStamp else None
             index = None if result.BlockID == NO_COUNTER else int(result.BlockID)
         return Grab(image, time_s, index, bits)
+
+    def _pixels(self, result: Any) -> Any:
+        pylon, kind = self._pylon, result.PixelType
+        name = pylon.PixelTypeMapper.GetNameByPixelType(kind, pylon.Sfnc_2_0_0)
+        if pylon.IsBayer(kind):
+            raise unread(name)
+        try:
+            image = result.Array
+        except ValueError:
+            raise unread(name) from None
+        return image[:, :, ::-1] if kind == pylon.PixelType_RGB8packed else image
 
     def close(self) -> None:
         if self._camera is not None:

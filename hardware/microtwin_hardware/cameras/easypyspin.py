@@ -24,21 +24,28 @@ class EasyPySpin:
         self._capture = capture = self._easy.VideoCapture(number)
         if not capture.isOpened():
             raise InputError(f'no FLIR camera opens as "{source}": check its cable, and its serial number in SpinView')
-        settings: list[tuple[str, int, float]] = [("frame_rate_hz", cv2.CAP_PROP_FPS, config.frame_rate_hz)]
+        first: dict[str, str | int] = {
+            "AcquisitionMode": "Continuous",
+            "TriggerMode": "Off",
+            "PixelFormat": wanted.pixel_format,
+        }
+        if wanted.binning:
+            first["BinningVertical"] = wanted.binning  # on most models the other follows
         if wanted.roi:
-            settings += [
-                ("columns", cv2.CAP_PROP_FRAME_WIDTH, wanted.roi[2]),
-                ("rows", cv2.CAP_PROP_FRAME_HEIGHT, wanted.roi[3]),
-            ]
+            column, row, columns, rows = wanted.roi
+            first |= {"OffsetX": 0, "OffsetY": 0, "Width": columns, "Height": rows}
+            wanted.own.update(OffsetX=column, OffsetY=row)  # only now do they fit beside the size
+        settings: list[tuple[str, int, float]] = []
         if config.exposure_ms is not None:
             settings.append(("exposure_us", cv2.CAP_PROP_EXPOSURE, 1000.0 * config.exposure_ms))
         if wanted.gain is not None:
             settings.append(("gain", cv2.CAP_PROP_GAIN, float(wanted.gain)))
+        settings.append(("frame_rate_hz", cv2.CAP_PROP_FPS, config.frame_rate_hz))
+        for name, value in first.items():
+            attempt(notes, f"{name} = {value}", lambda n=name, v=value: capture.set_pyspin_value(n, v))
         for name, number, value in settings:
             attempt(notes, f"{name} = {value:g}", lambda n=number, v=value: capture.set(n, v))
-        offset = {"OffsetX": wanted.roi[0], "OffsetY": wanted.roi[1]} if wanted.roi else {}
-        own = {"PixelFormat": wanted.pixel_format, **offset, **wanted.own}
-        for name, value in own.items():
+        for name, value in wanted.own.items():
             attempt(notes, f"{name} = {value}", lambda n=name, v=value: capture.set_pyspin_value(n, v))
         told = float(capture.get(cv2.CAP_PROP_FPS) or 0.0)
         return told if told > 0 else None

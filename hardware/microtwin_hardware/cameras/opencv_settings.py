@@ -45,7 +45,6 @@ def apply(capture: Any, config: CameraConfig, own: Properties, notes: list[str])
         wanted["columns"] = cv2.CAP_PROP_FRAME_WIDTH, config.shape[1]
         wanted["rows"] = cv2.CAP_PROP_FRAME_HEIGHT, config.shape[0]
     wanted["frame_rate_hz"] = cv2.CAP_PROP_FPS, config.frame_rate_hz
-    wanted["buffersize"] = cv2.CAP_PROP_BUFFERSIZE, 1
     if config.exposure_ms is not None:
         wanted |= _exposure(capture.getBackendName(), config.exposure_ms, notes)
     for name, (number, value) in wanted.items():

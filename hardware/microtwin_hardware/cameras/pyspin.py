@@ -5,10 +5,11 @@ from typing import Any
 from microtwin.errors import InputError
 from microtwin_hardware.cameras.features import Features
 from microtwin_hardware.cameras.source import Grab
-from microtwin_hardware.cameras.vendor import attempt
+from microtwin_hardware.cameras.vendor import attempt, unread
 from microtwin_hardware.config import CameraConfig
 
 TICKS_HZ = 1e9
+BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono14": 14, "Mono16": 16, "BGR8": 8, "BGRa8": 8}
 
 
 class PySpin:
@@ -84,12 +85,11 @@ class PySpin:
         try:
             if image.IsIncomplete():
                 raise TimeoutError  # counts as lost by the device's number
-            return Grab(
-                image.GetNDArray().copy(),
-                image.GetTimeStamp() / TICKS_HZ,
-                int(image.GetFrameID()),
-                min(int(image.GetBitsPerPixel()), 16),
-            )
+            name = image.GetPixelFormatName()
+            if name not in BITS:
+                raise unread(name)
+            pixels = image.GetNDArray().copy()
+            return Grab(pixels, image.GetTimeStamp() / TICKS_HZ, int(image.GetFrameID()), BITS[name])
         finally:
             image.Release()
 

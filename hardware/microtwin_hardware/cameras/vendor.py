@@ -27,6 +27,11 @@ def library(name: str, install: str) -> ModuleType:
         raise InputError(f"{name} {'is not installed' if missing else f'does not load ({error})'}: {install}") from None
 
 
+def unread(pixel_format: str) -> InputError:
+    """The error for pixels that are neither grey nor ready colour, such as a Bayer mosaic, which would pass as grey."""
+    return InputError(f"pixel format {pixel_format} is not read: set camera.options.pixel_format to Mono8")
+
+
 def attempt(notes: list[str], what: str, action: Callable[[], Any]) -> bool:
     """Do it; if the device does not have this, or refuses, note so in one line and go on.
 

@@ -28,8 +28,8 @@ LAST_S = 0.02
 HELLO_S = 0.3
 SILENT_S = 1.0  # fifty currents that did not come
 _IF_GONE = (
-    "this firmware keeps its last command while it has power: switch the coils' supply off; then plug it in, "
-    "reconnect() and arm()"
+    "this firmware keeps its last command while it has power: switch the coils' supply off; then plug it in and start "
+    "again, or reconnect() and arm()"
 )
 
 
@@ -204,7 +204,7 @@ class LabCoils:
         if trouble:
             self._armed = False
             self.off()
-            raise RigError(f"coils at {self.config.port} were switched off: {trouble}; then arm()")
+            raise RigError(f"coils at {self.config.port} were switched off: {trouble}; then start again, or arm()")
 
     def _send(self, values: tuple[float, ...]) -> None:
         """One packet, or several if it turns the field off: nothing is answered, so that a loss goes unseen."""

@@ -139,6 +139,8 @@ def _why_not(port: str, baud: int, error: Exception) -> str:
     number, text = getattr(error, "errno", None), str(error)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError" in text:
         return f"no port {port}: {_ports_there()}"
+    if "://" in port and not isinstance(error, ValueError):
+        return f"cannot open port {port} ({text}): check the address, and that what it names is on"
     if number in (errno.EBUSY, errno.EAGAIN) or "PermissionError" in text:  # Windows calls a busy port forbidden
         return f"port {port} is busy: close the other program that has it open (a serial monitor, another microtwin)"
     if number in (errno.EACCES, errno.EPERM):
@@ -149,7 +151,7 @@ def _why_not(port: str, baud: int, error: Exception) -> str:
         return f"port {port} is no URL of pyserial ({text}): give a device name or a URL such as socket://host:port"
     if isinstance(error, ValueError):
         return f"port {port} cannot run at {baud} baud: give 500000, or the baud rate of your firmware"
-    if "configure port" in text:
+    if number == errno.EISDIR or "configure port" in text:
         return f"{port} is no serial port: {_ports_there()}"
     return f"cannot open port {port} ({text}): unplug the board, plug it in and try again"
 

@@ -25,7 +25,7 @@ from microtwin_hardware.config import CoilsConfig
 REPLY_S, TRIES = 0.06, 3  # a round trip takes 2 to 20 ms, as the USB chip has it
 HELLO_S, HELLOS = 0.25, 6
 SKETCH = "hardware/firmware/microtwin_mega"
-_IF_GONE = "the field is off (the board's watchdog); plug it in, then reconnect() and arm()"
+_IF_GONE = "the field is off (the board's watchdog); plug it in, then start again, or reconnect() and arm()"
 _Reply = TypeVar("_Reply", messages.Greeting, messages.Answer, messages.Report)
 
 
@@ -136,7 +136,7 @@ class MegaCoils:
                     f"{greeting} at {self.config.port} speaks protocol {greeting.protocol}, this library speaks "
                     f"{messages.PROTOCOL}: flash {SKETCH} of this version"
                 )
-            self._ask(messages.Disarm(), messages.Answer)  # a board without settings refuses; it is as well
+            self._ask(messages.Disarm(), messages.Answer)  # CONFIG is refused while a field is on
             answer = self._ask(messages.Configure.of(self.config), messages.Answer)
             if answer.result != messages.Result.DONE:
                 raise InputError(
@@ -171,7 +171,7 @@ class MegaCoils:
                 return reply
         raise RigError(
             f"coils at {self.config.port} do not answer: the field goes off by itself (watchdog); check the cable and "
-            "the board's supply, then reconnect() and arm()"
+            "the board's supply, then start again, or reconnect() and arm()"
         )
 
     def _exchange(self, request: messages.Request, timeout_s: float):
@@ -195,10 +195,15 @@ class MegaCoils:
         self._on = False
         if answer.faults:
             self._armed = False
-            raise RigError(f"coils at {port} switched themselves off: {self._in_words(answer.faults)}; then arm()")
+            raise RigError(
+                f"coils at {port} switched themselves off: {self._in_words(answer.faults)}; then start again, or arm()"
+            )
         if result == messages.Result.NOT_CONFIGURED:
             self._armed = False
-            raise RigError(f"the board at {port} was restarted (its supply?): the field is off; reconnect() and arm()")
+            raise RigError(
+                f"the board at {port} was restarted (its supply?), the field is off: start again, or reconnect() and "
+                "arm()"
+            )
         if result == messages.Result.DISARMED:
             self._armed = False
             raise RigError(f"coils at {port} were disarmed: call arm() when the field may come back")

@@ -7,7 +7,6 @@ import numpy as np
 from microtwin_hardware.coils import serial_transfer
 from microtwin_hardware.coils.link import TICK_S, Link
 
-PERIOD_S = 0.02
 _SIX_FLOATS = struct.Struct("<6f")
 
 

@@ -20,27 +20,40 @@ def check_camera(
     """Size, light, frame rate, dropped frames and age of what a camera delivers within three seconds."""
     found = [Finding("camera", "note", note) for note in getattr(camera, "notes", [])]
     count = frames or max(12, int(WATCHED_S * camera.frame_rate_hz))
-    arrivals, ages, first, last = [], [], None, None
+    arrivals, ages, stamps, repeated = [], [], [], 0
+    image = np.empty((0, 0))
     try:
         for _ in range(count):
-            last = camera.read(config.timeout_s)
+            frame = camera.read(config.timeout_s)
+            assert frame.image is not None
+            repeated += np.array_equal(frame.image, image)
+            image = frame.image
             arrivals.append(clock())
             ages.append(float(getattr(camera, "age_s", float("nan"))))
-            first = first or last
+            stamps.append((frame.time_s, frame.index))
     except RigError as error:
         return [*found, Finding.of("camera", "picture", error)]
-    assert first is not None and last is not None and last.image is not None
-    image = last.image
     found.append(Finding("camera", "size", f"{image.shape[0]} × {image.shape[1]} pixels (rows × columns)", True))
     found.append(_light(image))
-    rate = (last.index - first.index) / max(last.time_s - first.time_s, 1e-9)  # as taken, dropped ones too
+    times, numbers = np.array(stamps).T
+    rate = float(np.polyfit(times, numbers, 1)[0])  # as taken, dropped ones too
     near = abs(rate / config.frame_rate_hz - 1) < RATE
     words = f"{rate:.2f} Hz of {config.frame_rate_hz:g}"
-    advice = f"set camera.frame_rate_hz = {rate:.3g}, or a shorter exposure or smaller picture to reach it"
+    advice = f"set camera.frame_rate_hz = {rate:.3g}"
+    if rate < config.frame_rate_hz:
+        advice += ", or a shorter exposure or smaller picture to reach it"
     found.append(Finding.judged("camera", "frame rate", words, near, advice))
-    advice = "a USB 3 port of its own, a smaller picture; close other programs"
+    advice = "a USB 3 port of its own, a shorter exposure or smaller picture; close other programs"
+    step = float(np.median(np.diff(numbers)))
+    if step > 1:
+        advice += f"; or set camera.frame_rate_hz = {rate / step:.3g}, the rate of what arrives"
     few = camera.dropped <= DROPPED * count
-    found.append(Finding.judged("camera", "dropped", f"{camera.dropped} of {count}", few, advice))
+    words = f"{camera.dropped} of {camera.dropped + count}"
+    found.append(Finding.judged("camera", "dropped", words, few, advice))
+    if config.freeze_s and repeated:
+        words = f"{repeated} of {count} are as the one before"
+        advice = "the camera is slower than it says: a lower camera.frame_rate_hz, or a shorter exposure"
+        found.append(Finding("camera", "new pictures", words, False, advice))
     if len(arrivals) > 2:
         waits = 1e3 * np.diff(arrivals)
         found.append(

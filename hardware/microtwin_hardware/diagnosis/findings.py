@@ -26,8 +26,9 @@ class Finding:
 
     @staticmethod
     def of(link: str, test: str, error: Exception) -> "Finding":
-        """A failure: what comes after the colon of its message is the remedy."""
-        found, _, advice = str(error).partition(": ")
+        """A failure: what comes after the colon of its message is the remedy; a vendor's words are in brackets."""
+        found, ended, advice = str(error).rpartition("): ")
+        found, _, advice = (f"{found})", ended, advice) if ended else str(error).partition(": ")
         return Finding(link, test, found, False, advice)
 
 
