@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
-from microtwin import files
 from microtwin.errors import InputError
 from microtwin.otmr.generate import Run
 
@@ -44,7 +44,7 @@ def in_processes(workers: int) -> Run:
             with _environment(ONE_THREAD):
                 while True:
                     for job in islice(left, _BACKLOG * workers - len(waiting)):
-                        with files.uninterrupted():  # a worker inherits it, and is deaf to Ctrl-C from its first line
+                        with deaf_children():
                             waiting.add(pool.submit(work, job))
                     if not waiting:
                         break
@@ -63,6 +63,23 @@ def in_processes(workers: int) -> Run:
             pool.shutdown(cancel_futures=True)
 
     return run
+
+
+@contextlib.contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes started inside the block do not hear Ctrl-C, from their first line on; this one does.
+
+    They inherit this thread's mask. Ignoring the signal instead would lose a Ctrl-C that comes just then.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would unmask the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(pipe: Connection) -> None:

@@ -22,7 +22,7 @@ from microtwin.otmr.generate import _versions, generate, here, make, versions
 from microtwin.otmr.plan import Plan
 from microtwin.otmr.read import read
 from microtwin.otmr.store import MANIFEST, PARTS, Store
-from microtwin.otmr.workers import in_processes
+from microtwin.otmr.workers import deaf_children, in_processes
 from microtwin.robots import catalogue
 
 HERE = Path(__file__).parent
@@ -409,6 +409,21 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(whole, tmp_path, l
     assert file in full.stderr and "run the same command again" in full.stderr
     assert run(folder).returncode == 0
     assert tree(folder) == whole
+
+
+def test_ctrl_c_while_a_worker_is_started_is_heard_but_not_by_the_worker():
+    child = None
+    with pytest.raises(KeyboardInterrupt), deaf_children():
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(flush=True); time.sleep(0.5)"], stdout=subprocess.PIPE
+        )
+        assert child.stdout
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert child
+    assert child.wait() == 0
+    child.communicate()
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(whole, tmp_path):
