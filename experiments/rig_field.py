@@ -236,7 +236,7 @@ def main(quick: bool = False, out: Path = Path("runs/rig_field"), seed: int = 0)
     for measure, (name, unit, sign) in words.items():
         verdict = "pass" if greatest[measure] <= BOUNDS[measure] else "MISS"
         print(
-            f"  {name:11} {unit * greatest[measure]:8.4f} {sign:2}  {verdict}, bound {unit * BOUNDS[measure]:g} {sign}"
+            f"  {name:11} {unit * greatest[measure]:8.2g} {sign:2}  {verdict}, bound {unit * BOUNDS[measure]:g} {sign}"
         )
     print(f"wrote field.csv, changes.csv and field.png to {folder}")
 

@@ -76,7 +76,7 @@ def draw(path: Path, nodes_um: np.ndarray, twin: Trial, board: Trial) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    figure = Figure(figsize=(13, 3.9), layout="constrained")
     FigureCanvasAgg(figure)
     pairs = figure.subfigures(1, 2, squeeze=False).ravel()
     for pair, name, trial in zip(pairs, ("twin", "emulated hardware"), (twin, board), strict=True):
