@@ -8,8 +8,6 @@ import atexit
 import contextlib
 import math
 import os
-import threading
-from typing import Self
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from microtwin_hardware.coils import lab_floats, lab_probe, messages, packets, s
 from microtwin_hardware.coils.duty import NO_CONE_RAD
 from microtwin_hardware.coils.guard import Guard
 from microtwin_hardware.coils.link import BOOT_S, Link
+from microtwin_hardware.coils.session import Session
 from microtwin_hardware.coils.uplink import Uplink
 from microtwin_hardware.config import CoilsConfig
 
@@ -33,7 +32,7 @@ _IF_GONE = (
 )
 
 
-class LabCoils:
+class LabCoils(Session):
     """Coils on a serial port; entering opens it, proves the profile with a weak pulse, and arms.
 
     Attributes:
@@ -44,6 +43,7 @@ class LabCoils:
     """
 
     def __init__(self, config: CoilsConfig):
+        super().__init__()
         lab_floats.check_settings(config)
         self.config = config
         self.notes: list[str] = []
@@ -51,8 +51,6 @@ class LabCoils:
         self._link = Link(config.port, config.baud, _IF_GONE)
         self._uplink = Uplink(self._link)
         self._guard: Guard | None = None
-        self._lock = threading.RLock()
-        self._armed = False
         self._on_since_s: float | None = None
         self._commanded_s = self._free_s = 0.0
 
@@ -60,11 +58,6 @@ class LabCoils:
     def scale(self) -> CoilScale:
         """The true field of a command, mT."""
         return lab_floats.lab_scale(self.config)
-
-    @property
-    def armed(self) -> bool:
-        """A field may be commanded."""
-        return self._armed
 
     def apply(self, field: RotatingField, *, cone_rad: float = NO_CONE_RAD) -> RotatingField:
         """Command a field; what this firmware makes of it.
@@ -106,29 +99,8 @@ class LabCoils:
             self._uplink.drain()
             return None if self._uplink.currents_a is None else self._uplink.currents_a.copy()
 
-    def reconnect(self) -> None:
-        """Open the port and prove the profile again after it was unplugged. The field stays off until :meth:`arm`."""
-        with self._lock:
-            self._armed, self._on_since_s = False, None
-            try:
-                self._connect()
-            except InputError as error:
-                raise RigError(str(error)) from None
-
-    def __enter__(self) -> Self:
-        atexit.register(self._shut)
-        try:
-            self._connect()
-            self.arm()
-        except BaseException:
-            self._shut()
-            raise
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._shut()
-
     def _connect(self) -> None:
+        self._on_since_s = None
         self._close()
         self._link.open()
         self._free_s = self._link.now_s

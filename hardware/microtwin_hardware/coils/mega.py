@@ -6,10 +6,9 @@ after the last one as long as a field is on: a program that hangs ends with the 
 
 import atexit
 import contextlib
-import threading
 import time
 from dataclasses import replace
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from microtwin_hardware.coils.duty import NO_CONE_RAD, coil_scale
 from microtwin_hardware.coils.heartbeat import Heartbeat
 from microtwin_hardware.coils.link import BOOT_S, TICK_S, Link
 from microtwin_hardware.coils.packets import Receiver, packet
+from microtwin_hardware.coils.session import Session
 from microtwin_hardware.config import CoilsConfig
 
 REPLY_S, TRIES = 0.06, 3  # a round trip takes 2 to 20 ms, as the USB chip has it
@@ -29,7 +29,7 @@ _IF_GONE = "the field is off (the board's watchdog); plug it in, then start agai
 _Reply = TypeVar("_Reply", messages.Greeting, messages.Answer, messages.Report)
 
 
-class MegaCoils:
+class MegaCoils(Session):
     """Coils on a serial port; entering opens it, checks the firmware's version, sends the settings and arms.
 
     Safe to use from several threads. All methods raise RigError when the board is gone or does not answer.
@@ -39,15 +39,15 @@ class MegaCoils:
     """
 
     def __init__(self, config: CoilsConfig):
+        super().__init__()
         self.config = config
         self.firmware: messages.Greeting | None = None
         self.latency_s = float("nan")
         self.notes: list[str] = []
         self._link = Link(config.port, config.baud, _IF_GONE)
-        self._lock = threading.RLock()
         self._receiver = Receiver()
         self._seq = 0
-        self._armed = self._on = False
+        self._on = False
         self._commanded_s = 0.0
         self._heartbeat = Heartbeat(config.heartbeat_ms / 1000, self._beat, self._wanted)
 
@@ -55,11 +55,6 @@ class MegaCoils:
     def scale(self) -> CoilScale:
         """The true field of a command, mT."""
         return coil_scale(self.config)
-
-    @property
-    def armed(self) -> bool:
-        """A field may be commanded."""
-        return self._armed
 
     def apply(self, field: RotatingField, *, cone_rad: float = NO_CONE_RAD) -> RotatingField:
         """Command a field; what the board applies, with its own clipping and in its own steps.
@@ -105,29 +100,8 @@ class MegaCoils:
         """(6,) |current| of each coil, A, order +Y +X −Y −X +Z −Z."""
         return self.config.amps_per_count * np.array(self.status().counts, dtype=float)
 
-    def reconnect(self) -> None:
-        """Open the port again after it was unplugged. The field stays off until :meth:`arm`."""
-        with self._lock:
-            self._armed = self._on = False
-            try:
-                self._connect()
-            except InputError as error:
-                raise RigError(str(error)) from None
-
-    def __enter__(self) -> Self:
-        atexit.register(self._shut)
-        try:
-            self._connect()
-            self.arm()
-        except BaseException:
-            self._shut()
-            raise
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._shut()
-
     def _connect(self) -> None:
+        self._on = False
         self._link.open()
         try:
             greeting = self.firmware = self._greet()
