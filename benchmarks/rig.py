@@ -6,13 +6,11 @@ corridor controller and the coils' driver: all on the cores that there are. The 
 Command to coil is what switching the field on takes: from the host's bytes to the first duty in the PWM registers.
 """
 
-import contextlib
 import json
 import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ import tyro
 from rich.progress import Progress
 from stepping import processor
 
+from emulated_rig.process import RigProcess
 from microtwin import files, paths
 from microtwin.control import Corridor
 from microtwin.errors import InputError, exit_code
@@ -57,33 +56,6 @@ class Watched(HardwareRig):
         return applied
 
 
-@contextlib.contextmanager
-def emulated(camera: str, folder: Path):
-    """The rig in another process; yields its settings and a function that asks for its report."""
-    toml = folder / f"{camera}.toml"
-    command = [sys.executable, "-m", "emulated_rig", "--camera", camera, "--toml", toml, "--port", folder / "port"]
-    process = subprocess.Popen(
-        [str(part) for part in [*command, "--report", folder / "report.json", "--quiet"]],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-    )  # fmt: skip
-    assert process.stdin and process.stdout
-
-    def report() -> dict:
-        print("report", file=process.stdin, flush=True)
-        return json.loads(process.stdout.readline())  # type: ignore[union-attr]
-
-    try:
-        for line in process.stdout:
-            if line.startswith("ready"):
-                break
-        else:
-            raise InputError("the emulated rig ended: see its message above")
-        yield toml, report
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 def percentiles(values_s) -> dict[str, float]:
     found = np.percentile(1e3 * np.asarray(values_s), [50, 95, 99])
     return dict(zip(("median", "p95", "p99"), np.round(found, 3).tolist(), strict=True))
@@ -91,8 +63,8 @@ def percentiles(values_s) -> dict[str, float]:
 
 def measure(camera: str, seconds: float, folder: Path) -> dict[str, Any]:
     """Push for so many seconds, then switch the field a few times."""
-    with emulated(camera, folder) as (toml, report):
-        rig = open_hardware(toml)
+    with RigProcess(folder, camera=camera) as emulated:
+        rig = open_hardware(emulated.toml)
         watched = Watched(rig.coils, rig.camera)
         watched.ended_s, watched.trips_s = [], []
         nodes_um = paths.circle()
@@ -108,7 +80,7 @@ def measure(camera: str, seconds: float, folder: Path) -> dict[str, Any]:
                 time.sleep(0.05)
                 watched.command(RotatingField(math.pi / 4, frequency_hz=12.0))
                 time.sleep(0.05)
-        found = report()
+        found = emulated.report()
     return {
         "camera": camera,
         "ticks": len(ticks),

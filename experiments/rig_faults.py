@@ -8,7 +8,6 @@ of hardware/debian-packages.txt; the full disk is a small tmpfs, for which it mu
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from rich.progress import Progress
 
 from emulated_rig import lockstep
 from emulated_rig.bench import EmulatedRig
+from emulated_rig.process import RigProcess
 from microtwin import files, paths
 from microtwin.errors import InputError, exit_code
 from microtwin.field import RotatingField
@@ -47,41 +47,6 @@ GARBAGE = 1_000_000
 MICROTWIN = [sys.executable, "-c", "import sys; from microtwin.cli import main; sys.exit(main())"]
 
 
-class Rig:
-    """The emulated rig in its own process."""
-
-    def __init__(self, folder: Path, seed: int):
-        self.toml = folder / "rig.toml"
-        command = [sys.executable, "-m", "emulated_rig", "--toml", self.toml, "--port", folder / "port", "--quiet"]
-        command += ["--seed", seed, "--report", folder / "report.json"]
-        self._process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        while not self._line().startswith("ready"):
-            pass
-
-    def order(self, what: str) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(what + "\n")
-        self._process.stdin.flush()
-
-    def report(self) -> dict:
-        self.order("report")
-        return json.loads(self._line())
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.order("quit")
-        self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise InputError("the emulated rig ended: see its message above")
-        return line
-
-
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of 64 MiB."""
@@ -98,7 +63,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=False)
 
 
-def fail(fault: str, rig: Rig, folder: Path, wait_s: float) -> dict:
+def fail(fault: str, rig: RigProcess, folder: Path, wait_s: float) -> dict:
     """One run that fails ``wait_s`` after the field came on; when the field went off, and what the host said."""
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(small_disk(folder)) if fault == "disk-full" else folder / "push"
@@ -232,7 +197,7 @@ def main(
             try:
                 for number in range(count):
                     if rig is None:
-                        rig = Rig(Path(scratch), seed + number)
+                        rig = RigProcess(Path(scratch), seed=seed + number)
                     rows.append(fail(fault, rig, Path(scratch), float(rng.uniform(1.0, 3.0))))
                     progress.update(task, advance=1, description=fault)
                     if number % RUNS_OF_A_RIG == RUNS_OF_A_RIG - 1 or fault == "camera-gone":

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emulated_rig.build import missing
 from microtwin import paths
 from microtwin.errors import InputError
 from microtwin.otmr import depth
@@ -32,6 +33,9 @@ fig5, fig6, fig8 = load("fig5_corridor"), load("fig6_trajectories"), load("fig8_
 fig3d, fig7, oracles = load("fig3d_speed"), load("fig7_screens"), load("physics_oracles")
 widths, hands, versus = load("corridor_width"), load("controllers"), load("rl_vs_corridor")
 depths, views = load("otmr_fig6_depth"), load("otmr_symmetric_poses")
+
+
+needs_the_board = pytest.mark.skipif(bool(missing()), reason=f"needs the Debian packages {' '.join(missing())}")
 
 
 def is_a_picture(path: Path) -> bool:
@@ -390,3 +394,31 @@ def test_otmr_views_are_asked_for_of_robots_that_have_poses(tmp_path):
     with pytest.raises(InputError, match="robot 9 has no poses: give robots from 1, 2"):
         views.main(robots=(3, 9), out=tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+@needs_the_board
+def test_the_registers_hold_equation_1(tmp_path, capsys):
+    load("rig_field").main(quick=True, out=tmp_path)
+    assert capsys.readouterr().out.count("pass, bound") == 4
+    fields, changes = pd.read_csv(tmp_path / "field.csv"), pd.read_csv(tmp_path / "changes.csv")
+    assert (fields.amplitude < 0.01).all() and (fields.angle_deg < 1).all() and (fields.frequency < 0.001).all()
+    assert (changes.jump_deg < 2).all() and len(changes) == 8
+    assert is_a_picture(tmp_path / "field.png")
+
+
+@needs_the_board
+def test_both_backends_push_alike(tmp_path):
+    load("rig_push").main(quick=True, out=tmp_path)
+    table = pd.read_csv(tmp_path / "trials.csv").set_index("backend")
+    assert table.success.all()
+    times = table.completion_time_s
+    assert times["hardware"] == pytest.approx(times["sim"], rel=0.05)
+    assert is_a_picture(tmp_path / "tracks.png")
+
+
+@needs_the_board
+def test_what_cannot_be_run_on_the_board_is_said_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="seed is -1"):
+        load("rig_push").main(seed=-1, out=tmp_path)
+    with pytest.raises(InputError, match="fault 'fire': choose from killed, hung"):
+        load("rig_faults").main(faults=("fire",), out=tmp_path)
