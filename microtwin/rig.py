@@ -117,10 +117,28 @@ class Camera(Protocol):
 
 
 class Stage(Protocol):
-    """What moves the focus. A context manager."""
+    """What moves the focus. A context manager.
+
+    A larger position is a larger depth, µm for µm, as the OTMR set labels it.
+    """
 
     @property
-    def position_um(self) -> float: ...
+    def position_um(self) -> float:
+        """Where it is at this moment, on the way too."""
+        ...
+
+    @property
+    def travel_um(self) -> tuple[float, float]:
+        """Lowest and highest position."""
+        ...
+
+    def head_for(self, z_um: float) -> None:
+        """Set out for there without waiting; the next one takes its place.
+
+        Raises:
+            InputError: outside the travel; it goes on as before. RigError: it does not answer.
+        """
+        ...
 
     def move_to(self, z_um: float) -> None:
         """Go there and wait until it has arrived.
@@ -133,6 +151,15 @@ class Stage(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception) -> None: ...
+
+
+class FocusRig(Rig, Protocol):
+    """A rig whose focus may move."""
+
+    @property
+    def stage(self) -> Stage | None:
+        """Entered and left with the rig; None where there is none."""
+        ...
 
 
 class Observer(Protocol):

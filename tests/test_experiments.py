@@ -1,10 +1,12 @@
 """The scripts that draw the papers' figures: they run, resume, and give the same numbers whatever they run beside."""
 
+import importlib
 import importlib.util
 import math
 import struct
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ from microtwin import paths
 from microtwin.errors import InputError
 from microtwin.otmr import depth
 from microtwin.otmr.plan import Plan
+from microtwin.otmr.pose import POSES, rotation
+from microtwin.otmr.randomisation import Randomisation
+from microtwin.otmr.render import lean_of
 from microtwin.robots.catalogue import robot
 
 FOLDER = Path(__file__).parents[1] / "experiments"
@@ -422,3 +427,338 @@ def test_what_cannot_be_run_on_the_board_is_said_in_one_line(tmp_path):
         load("rig_push").main(seed=-1, out=tmp_path)
     with pytest.raises(InputError, match="fault 'fire': choose from killed, hung"):
         load("rig_faults").main(faults=("fire",), out=tmp_path)
+
+
+sys.path.insert(0, str(FOLDER))  # experiments of perception share modules, which they import by name
+bench, sets, limits = map(importlib.import_module, ("otmr_bench", "otmr_sets", "otmr_lean_limit"))
+table2, table4, transfer, datasize = map(
+    importlib.import_module, ("otmr_table2_pose", "otmr_table4_depth", "otmr_fig7_transfer", "otmr_fig9_datasize")
+)
+
+
+def cells_of(*names, **settings):
+    return [bench.Cell(name, {"cell": name} | settings, weight=2.0) for name in names]
+
+
+def test_benchmark_cells_are_done_once_and_again_with_other_settings(tmp_path):
+    ready, done = [], []
+
+    def work(cell, tick):
+        done.append(cell.name)
+        if cell.name == "c" and len(done) == 2:
+            raise KeyboardInterrupt
+        (bench.fit_folder(tmp_path, cell) / "last").mkdir(parents=True)
+        tick(0.5)
+        return {"value": len(cell.name)}
+
+    def run(*cells):
+        done.clear()
+        ready.clear()
+        return [(row["cell"], row["value"]) for row in bench.run(tmp_path, cells, lambda c: ready.append(c.name), work)]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(*cells_of("aa", "c"))
+    assert ready == done == ["aa", "c"]
+    assert run(*cells_of("aa", "c")) == [("aa", 2), ("c", 1)]
+    assert ready == done == ["c"]
+    assert not list((tmp_path / "fits").iterdir())
+    assert run(*cells_of("c", "aa")) == [("c", 1), ("aa", 2)]
+    assert ready == done == []
+    run(*cells_of("aa", seed=1), *cells_of("c"))
+    assert done == ["aa"]
+    (tmp_path / "cells" / "c.json").write_text("cut o")
+    run(*cells_of("c"))
+    assert done == ["c"]
+
+
+def test_benchmark_means_and_fewer_images():
+    found = bench.means([{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}], ("a", "b"))
+    assert found == {"a": 2.0, "a_sd": pytest.approx(math.sqrt(2)), "b": 2.0, "b_sd": 0.0}
+    assert bench.means([{"a": 1.0}], ("a",))["a_sd"] == 0.0
+    indices = np.arange(100, 200, 2)
+    some = bench.fewer(indices, 20, 0)
+    assert len(some) == 20 and np.isin(some, indices).all() and (np.diff(some) > 0).all()
+    assert bench.fewer(indices, 0, 0) is indices and bench.fewer(indices, 50, 0) is indices
+
+
+def test_joined_examples_keep_their_sequences_apart(tmp_path):
+    from microtwin.perception.folds import folds
+
+    wanted = {"task": "depth", "sequences": 5, "images_per_sequence": 2, "quick": True}
+    parts = [bench.load(sets.data_set(tmp_path, robots=[r], **wanted), 32, "depth", r) for r in (8, 16)]
+    both = bench.joined(parts)
+    assert len(both) == 20 and both.robot.tolist() == [8] * 10 + [16] * 10
+    assert len(np.unique(both.sequence)) == 10
+    assert [Path(path).parent.name[:8] for path in (both.paths[0], both.paths[-1])] == ["robot_8_", "robot_16"]
+    np.testing.assert_array_equal(both.depth[10:], parts[1].depth)
+    assert {len(fold.test) for fold in folds(both, 5)} == {4}
+    assert bench.joined(parts[:1]) is parts[0]
+
+
+def test_data_sets_are_shared_by_those_who_ask_for_the_same(tmp_path, monkeypatch):
+    wanted = {"task": "depth", "robots": [8], "sequences": 2, "images_per_sequence": 2, "quick": True}
+    folder = sets.data_set(tmp_path, **wanted)
+    assert len(list(folder.rglob("*.jpg"))) == 4
+    monkeypatch.setattr(sets, "generate", lambda *_, **__: pytest.fail("drawn again"))
+    assert sets.data_set(tmp_path, **wanted) == folder
+    names = {
+        sets.name(Plan("depth", (8,), 2, 2, seed, Randomisation(lean_deg=lean)))
+        for seed in (0, 1)
+        for lean in (0.0, 4.0)
+    }
+    assert len(names) == 4
+
+
+def test_a_lean_limits_how_well_a_label_can_be_read():
+    def accuracy(number, lean_deg):
+        true, guess = limits.decided(number, lean_deg, draws=60)
+        return (true == guess).mean(axis=0)
+
+    assert (accuracy(3, 0.0) == 1).all()
+    fine, usual = accuracy(3, 1.0), accuracy(3, 4.0)
+    assert (fine > 0.97).all()
+    assert 0.6 < usual[0] < usual[1] < 0.9  # pitch has 5° steps everywhere, roll only where it is small
+    assert (accuracy(4, 4.0) > usual).all()  # 15° apart
+
+
+def test_the_most_likely_label_is_right_more_often_than_the_nearest_pose():
+    true, guess = limits.decided(3, 4.0, draws=60)
+    rng, randomise, right = np.random.default_rng(0), Randomisation(), []
+    poses = POSES[3]
+    views = np.array([rotation(*np.radians((p.pitch_deg, p.roll_deg)))[2] for p in poses])
+    for pose in poses:
+        turn = rotation(*np.radians((pose.pitch_deg, pose.roll_deg)))
+        for _ in range(60):
+            drawn = randomise.draw(rng)
+            seen = (lean_of(drawn.lean_x_deg, drawn.lean_y_deg) @ turn)[2]
+            nearest = poses[int((views @ seen).argmax())]
+            right.append(nearest.pitch_deg == pose.pitch_deg)
+    assert np.mean(right) - 0.01 < (true == guess)[:, 0].mean() < np.mean(right) + 0.1
+
+
+@pytest.fixture(scope="module")
+def sketched(tmp_path_factory):
+    """A folder of data sets for smoke runs; they are sketches."""
+    return tmp_path_factory.mktemp("sets")
+
+
+def test_otmr_table2_prints_the_paper_beside_the_twin_and_resumes(sketched, tmp_path, capsys):
+    settings = {"scale": "smoke", "networks": ("cnn", "twinnet"), "sets": sketched, "out": tmp_path}
+    table2.main(**settings)
+    shown = capsys.readouterr().out
+    assert "0.979" in shown and "best possible" in shown and "8 cells to do" in shown
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.groupby("network").size().to_dict() == {"cnn": 2, "twinnet": 6}
+    assert set(table.lean_deg) == {0, 4} and set(table["split"]) == {"sequence", "frame"}
+    assert table[[*table2.COLUMNS]].to_numpy().min() >= 0 and table[[*table2.COLUMNS]].to_numpy().max() <= 1
+    assert is_a_picture(tmp_path / "table.png")
+    before = (tmp_path / "table.csv").read_bytes()
+    (tmp_path / "cells" / "r3_twinnet_frame_lean0_fold0.json").unlink()
+    table2.main(**settings)
+    assert "1 cells to do, 7 already there" in capsys.readouterr().out
+    assert (tmp_path / "table.csv").read_bytes() == before
+
+
+def test_otmr_table2_checklist_tells_which_column_falls_short():
+    def verdicts(**changes):
+        best = np.array(list(table2.PAPER[3].values())).max(axis=0)
+        ours = dict(zip(table2.COLUMNS, best, strict=True)) | changes
+        common = {"robot": 3, "split": "frame", "lean_deg": 0.0}
+        other = dict.fromkeys(table2.COLUMNS, 0.9)
+        found = pd.DataFrame([common | {"network": "cnn"} | other, common | {"network": "twinnet"} | ours])
+        return table2.checklist(found, {})
+
+    assert [passed for _, passed, _ in verdicts()] == [True, True]
+    (_, paper, figure), (_, others, _) = verdicts(roll_f1=0.95)
+    assert not paper and others and "7 of 8; least roll_f1: 0.9500" in figure
+    assert [passed for _, passed, _ in verdicts(roll_f1=0.85)] == [False, False]
+
+
+def test_otmr_table4_has_one_network_for_each_robot_and_one_for_all(sketched, tmp_path, capsys):
+    table4.main(scale="smoke", networks=("twinnet", table4.ALL_SIX), split="sequence", sets=sketched, out=tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv")
+    for _, rows in table.groupby("network"):
+        assert rows.robot.tolist() == [*table4.ROBOTS]
+    images = table.groupby("network").images.first()
+    assert images[table4.ALL_SIX] == 6 * images["twinnet"]
+    assert (table.mse_um2 > 0).all() and (table.r2 < 1).all()
+    assert "MISS  twinnet, by sequence: MSE within the target" in capsys.readouterr().out
+    assert is_a_picture(tmp_path / "table.png")
+
+
+def test_otmr_table4_checklist_tells_which_robot_falls_short():
+    def misses(**changes):
+        rows = [
+            {"split": "sequence", "network": "twinnet", "robot": r, "mse_um2": 0.01, "r2": 0.9995, "coverage_90": 0.9}
+            for r in table4.ROBOTS
+        ]
+        rows[3]["mse_um2"] = 0.09
+        rows[0] |= changes
+        return [(name, figure) for name, passed, figure in table4.checklist(pd.DataFrame(rows)) if passed is False]
+
+    assert misses() == []
+    ((name, figure),) = misses(mse_um2=0.02)
+    assert "within the target" in name and figure == "robot 8 0.0200 of 0.017"
+    ((name, figure),) = misses(r2=0.99)
+    assert "the paper's best" in name and figure.startswith("11 of 12; robot 8 R²")
+
+
+def test_otmr_fig7_trains_on_robot_3_and_on_the_target(sketched, tmp_path, capsys):
+    transfer.main(scale="smoke", sets=sketched, out=tmp_path)
+    table = pd.read_csv(tmp_path / "transfer.csv")
+    pairs = set(zip(table.tested, table.trained, strict=True))
+    assert pairs == {(3, 3), (1, 3), (4, 3), (5, 3), (1, 1), (4, 4), (5, 5)}
+    assert table.set_index(["tested", "trained"]).counted[1, 3] == 24  # of 72: twelve poses of robot 1's, two images
+    assert "0.579" in capsys.readouterr().out
+    assert is_a_picture(tmp_path / "transfer.png")
+
+
+def test_otmr_fig7_counts_the_labels_that_robot_3_has():
+    assert transfer.shared(np.array([10, 20, 30, 30]), np.array([10, 10, 20, 60])).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    for number in (4, 5):
+        poses = np.array([(pose.pitch_deg, pose.roll_deg) for pose in POSES[number]])
+        assert transfer.shared(*poses.T).all()
+
+
+def test_otmr_fig7_trains_and_tests_on_other_draws(sketched):
+    (cell, *_) = transfer.plan("smoke", "twinnet", 0.0, 1, 0)
+    tables = [
+        pd.read_parquet(transfer.images_of(cell, 3, test, sketched) / "metadata.parquet") for test in (False, True)
+    ]
+    assert not set(tables[0].polymer_index) & set(tables[1].polymer_index)
+
+
+def test_otmr_fig7_checklist_tells_a_collapse_that_is_not_mended():
+    def misses(**changes):
+        rows = {(3, 3): 0.98, (1, 3): 0.16, (4, 3): 0.32, (5, 3): 0.58, (1, 1): 0.99, (4, 4): 0.99, (5, 5): 0.97}
+        rows |= {tuple(map(int, key[1:].split("_"))): value for key, value in changes.items()}
+        found = pd.DataFrame([{"tested": a, "trained": b, "average": v} for (a, b), v in rows.items()])
+        return [name for name, passed, _ in transfer.checklist(found) if not passed]
+
+    assert misses() == []
+    assert misses(_4_4=0.9) == ["robot 4 read by that of its CAD: avoided"]
+    assert misses(_5_3=0.9) == ["robot 5 read by robot 3's: collapses"]
+
+
+def test_otmr_fig9_has_every_share(sketched, tmp_path, capsys):
+    datasize.main(scale="smoke", sets=sketched, out=tmp_path)
+    table = pd.read_csv(tmp_path / "datasize.csv")
+    assert table.percent.tolist() == [20, 40, 60, 80, 100]
+    assert table.trained_on.tolist() == [16, 32, 48, 64, 80] and table.tested_on.tolist() == [2, 4, 6, 8, 10]
+    assert "error falls with data" in capsys.readouterr().out
+    assert is_a_picture(tmp_path / "datasize.png")
+
+
+@pytest.mark.parametrize("split", ["sequence", "frame"])
+def test_otmr_fig9_shares_are_nested_and_dealt_8_1_1(split):
+    class Frames:
+        sequence = np.repeat(np.arange(50), 20)
+
+        def __len__(self):
+            return 1000
+
+    examples, sequence = Frames(), Frames.sequence
+    parts = [datasize.dealt(examples, percent, split, np.random.default_rng(3)) for percent in datasize.PERCENT]
+    for share, percent in zip(parts, datasize.PERCENT, strict=True):
+        assert [len(part) for part in share] == [8 * percent, percent, percent]
+        assert len(np.unique(np.concatenate(share))) == 10 * percent
+        if split == "sequence":
+            assert not np.intersect1d(sequence[share[0]], sequence[share[2]]).size
+    for smaller, larger in pairwise(parts):
+        assert all(np.isin(a, b).all() for a, b in zip(smaller, larger, strict=True))
+
+
+def test_otmr_fig9_checklist_holds_the_trend():
+    def passes(*errors):
+        rows = [
+            {"network": "resnet18", "percent": p, "mse_um2": e} for p, e in zip(datasize.PERCENT, errors, strict=True)
+        ]
+        return [passed for _, passed, _ in datasize.checklist(pd.DataFrame(rows))]
+
+    assert passes(0.5, 0.3, 0.2, 0.1, 0.05) == passes(0.5, 0.3, 0.2, 0.1, 0.105) == [True]
+    assert passes(0.5, 0.3, 0.4, 0.1, 0.05) == passes(0.1, 0.1, 0.1, 0.1, 0.1) == [False]
+
+
+@pytest.mark.parametrize("experiment", [table2, table4, transfer, datasize])
+def test_otmr_experiments_refuse_bad_settings_before_they_write(experiment, tmp_path):
+    with pytest.raises(InputError, match="seed is -1: give 0 or more"):
+        experiment.main(seed=-1, sets=tmp_path / "sets", out=tmp_path / "out")
+    if experiment in (table2, table4):
+        with pytest.raises(InputError, match="network 'alexnet' is not in the table: give some of cnn, vgg16"):
+            experiment.main(networks=("alexnet",), sets=tmp_path / "sets", out=tmp_path / "out")
+    if experiment is transfer:
+        with pytest.raises(InputError, match="lean_deg is -1"):
+            experiment.main(lean_deg=-1.0, sets=tmp_path / "sets", out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+table5, gradcam = map(importlib.import_module, ("otmr_table5_search", "otmr_fig8_gradcam"))
+
+
+def test_otmr_table5_prints_the_paper_beside_the_search_and_resumes(sketched, tmp_path, capsys):
+    settings = {"scale": "smoke", "device": "cpu", "sets": sketched, "out": tmp_path}
+    table5.main(**settings)
+    shown = capsys.readouterr().out
+    assert "142" in shown and "493" in shown and "3 of 3" in shown
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.groupby("kind").who.apply(list).tolist() == 2 * [["published", "the same, here", "found here"]]
+    assert table.value.isna().tolist() == 2 * [True, False, False]
+    assert is_a_picture(tmp_path / "table.png")
+    before = (tmp_path / "table.csv").read_bytes()
+    table5.main(**settings)
+    assert "of 3  " not in capsys.readouterr().out  # no trial was done again
+    assert (tmp_path / "table.csv").read_bytes() == before
+    with pytest.raises(InputError, match="a search with another seed"):
+        table5.main(**settings | {"seed": 1})
+
+
+def test_otmr_table5_checklist_tells_a_search_that_found_nothing_better():
+    def passes(pose, depth):
+        rows = [("pose", "the same, here", 0.9), ("pose", "found here", pose)]
+        rows += [("depth", "the same, here", 0.02), ("depth", "found here", depth)]
+        table = pd.DataFrame([(*row, 3) for row in rows], columns=["kind", "who", "value", "num_conv"])
+        return [passed for _, passed, _ in table5.checklist(table)]
+
+    assert passes(0.9, 0.02) == passes(0.95, 0.01) == [True, True, None]
+    assert passes(0.89, 0.01) == [False, True, None] and passes(0.9, 0.021) == [True, False, None]
+
+
+def test_otmr_fig8_counts_the_heat_and_resumes(sketched, tmp_path, capsys):
+    settings = {"scale": "smoke", "device": "cpu", "sets": sketched, "out": tmp_path}
+    gradcam.main(**settings)
+    assert "4 cells to do" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "gradcam.csv")
+    assert list(zip(table.robot, table.network, strict=True)) == [(r, n) for r in (1, 3) for n in ("cnn", "twinnet")]
+    assert table.heat_on_robot.between(0, 1).all() and table.area_of_robot.between(0.1, 0.6).all()
+    assert is_a_picture(tmp_path / "gradcam.png")
+    gradcam.main(**settings)
+    assert "0 cells to do, 4 already there" in capsys.readouterr().out
+
+
+def test_otmr_fig8_outlines_lie_where_the_robots_are(tmp_path):
+    """Rendered: beyond the outline grown by 1 µm there is background and faint rings; inside, there is not."""
+    folder = sets.data_set(
+        tmp_path,
+        task="pose",
+        robots=[2],
+        sequences=1,
+        images_per_sequence=1,
+        randomise=Randomisation(dust=(0, 0), gradient=0.0, centring_um=1.0),
+        workers=1,
+    )
+    examples = bench.load(folder, 64, "pose", 2).take(np.arange(0, 25, 4))
+    for crop, inside in zip(gradcam.crops(examples), gradcam.outlines(folder, examples), strict=True):
+        off = np.abs(crop.astype(float) - np.median(crop))
+        apart = off[inside].mean() / off[~inside].mean()
+        mirrored = off[inside[::-1, ::-1]].mean() / off[~inside[::-1, ::-1]].mean()
+        assert apart > 2.0 and apart > mirrored
+
+
+def test_otmr_fig8_checklist_tells_a_network_that_looks_elsewhere():
+    rows = [{"robot": 1, "network": "cnn", "heat_on_robot": heat, "area_of_robot": 0.3} for heat in (0.6, 0.3)]
+    assert [passed for _, passed, _ in gradcam.checklist(pd.DataFrame(rows))] == [True, False]

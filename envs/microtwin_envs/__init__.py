@@ -1,4 +1,4 @@
-"""Gymnasium environments of the twin: ``microtwin/PushPath-v0``, ``microtwin/Push-v0``, ``microtwin/PushDense-v0``.
+"""Gymnasium environments of the twin: ``microtwin/PushPath-v0``, ``Push-v0``, ``PushDense-v0`` and ``Focus-v0``.
 
 Importing this package registers them, so ``gymnasium.make("microtwin_envs:microtwin/PushPath-v0")`` works at once, and
 ``gymnasium.make_vec(id, num_envs=256)`` gives the native vector environment.
@@ -28,3 +28,4 @@ register(
     entry_point="microtwin_envs.push:PushDenseEnv",
     vector_entry_point="microtwin_envs.push_vector:PushDenseVectorEnv",
 )
+register("microtwin/Focus-v0", entry_point="microtwin_envs.focus:FocusEnv")

@@ -13,7 +13,7 @@ from microtwin import files
 from microtwin.errors import InputError
 from microtwin_hardware.keys import check, key, meant
 
-PROFILES = ("microtwin", "lab-8", "lab-10", "lab-17")
+PROFILES = ("microtwin", "lab-8", "lab-10", "lab-17", "none")
 CAMERA_DRIVERS = ("opencv", "spinnaker", "basler", "micromanager", "aravis")
 STAGE_DRIVERS = ("none", "simulated", "micromanager")
 FLIPS = ("none", "horizontal", "vertical", "both")
@@ -39,7 +39,9 @@ class CoilsConfig(_Checked):
         InputError: a value outside its range, of another type or in another unit.
     """
 
-    profile: str = key("microtwin", "firmware: " + ", ".join(PROFILES), "choice", of=PROFILES)
+    profile: str = key(
+        "microtwin", "firmware: " + ", ".join(PROFILES[:-1]) + "; none for a rig without coils", "choice", of=PROFILES
+    )
     port: str = key("/dev/ttyACM0", "serial port: a name such as COM3, or a URL of pyserial", "text")
     baud: int = key(500_000, "bits per second; 115200 for most lab-8 boards", "whole", low=1200, high=4_000_000)
     full_scale_mt: tuple[float, float, float] = key(
@@ -120,9 +122,14 @@ class CameraConfig(_Checked):
 
 @dataclass(frozen=True)
 class StageConfig(_Checked):
-    """What moves the focus."""
+    """What moves the focus.
+
+    Raises:
+        InputError: a value that cannot be used.
+    """
 
     driver: str = key("none", ", ".join(STAGE_DRIVERS) + ", or package.module:Class", "driver", of=STAGE_DRIVERS)
+    direction: int = key(1, "-1 where going up the stage's own scale lowers the depth", "whole", of=(1, -1))
     options: dict[str, Any] = field(default_factory=dict, metadata=_TABLE)
 
 

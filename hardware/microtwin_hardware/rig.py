@@ -1,4 +1,4 @@
-"""Real coils and a real camera behind the rig contract: what ``backend="hardware"`` opens."""
+"""Real coils, a real camera and its focus behind the rig contract: what ``backend="hardware"`` opens."""
 
 import atexit
 import logging
@@ -13,30 +13,40 @@ from typing import Self
 from microtwin import signals
 from microtwin.errors import InputError, RigError
 from microtwin.field import RotatingField
-from microtwin.rig import Camera, Coils, Frame
+from microtwin.rig import Camera, Coils, Frame, Stage
 
 _LOG = logging.getLogger(__name__)
 REMEMBERED = 10_000  # ticks whose latency is kept
 
 
 class HardwareRig:
-    """Coils and camera as one rig, in the camera's axes and with its clock, which begins with the first frame.
+    """Coils, camera and stage as one rig, in the camera's axes and with its clock, which begins with the first frame.
 
     Entering it opens the camera before the coils, so that nothing is energised without a picture; leaving it, an
     exception, SIGINT and SIGTERM turn the field off. Ctrl-C and SIGTERM end a run alike: with everything recorded.
 
     Args:
-        coils, camera: opened and closed with the rig. rotation_rad: heading seen in the image minus heading commanded.
+        coils, camera: opened and closed with the rig, as is
+        stage: None where the focus is not driven. Nothing but :func:`microtwin.focusing.hold.hold` moves it.
+        rotation_rad: heading seen in the image minus heading commanded.
         timeout_s: a frame that takes longer means the camera is gone.
 
     Attributes:
         waits_s: of the last ticks, from a frame in hand to the coils' answer: tracking, control and the link.
     """
 
-    def __init__(self, coils: Coils, camera: Camera, *, rotation_rad: float = 0.0, timeout_s: float = 1.0):
+    def __init__(
+        self,
+        coils: Coils,
+        camera: Camera,
+        *,
+        stage: Stage | None = None,
+        rotation_rad: float = 0.0,
+        timeout_s: float = 1.0,
+    ):
         if not math.isfinite(rotation_rad):
             raise InputError(f"camera–field rotation is {rotation_rad}: give an angle")
-        self.coils, self.camera = coils, camera
+        self.coils, self.camera, self.stage = coils, camera, stage
         self.waits_s: deque[float] = deque(maxlen=REMEMBERED)
         self._rotation_rad, self._timeout_s = rotation_rad, timeout_s
         self._stack = ExitStack()
@@ -74,6 +84,8 @@ class HardwareRig:
         self._began_s = None
         with ExitStack() as stack:
             stack.enter_context(self.camera)
+            if self.stage is not None:
+                stack.enter_context(self.stage)
             stack.enter_context(self.coils)
             stack.enter_context(signals.as_ctrl_c())
             self._stack = stack.pop_all()
@@ -89,7 +101,9 @@ class HardwareRig:
 
 
 def open_hardware(config: str | Path | None = None, dry_run: bool = False) -> HardwareRig:
-    """The rig that a TOML file describes, not entered yet; with ``dry_run`` its coils only print what they would send.
+    """The rig that a TOML file describes, not entered yet.
+
+    With ``dry_run`` its coils only print what they would send, and its stage is left out.
 
     Raises:
         InputError: no file named, a value in it that cannot be used, a driver that is not installed.
@@ -98,14 +112,17 @@ def open_hardware(config: str | Path | None = None, dry_run: bool = False) -> Ha
     from microtwin_hardware.coils import open_coils
     from microtwin_hardware.coils.dry import DryCoils
     from microtwin_hardware.config import load
+    from microtwin_hardware.stages import open_stage
 
     if config is None:
         raise InputError("backend hardware has no settings: give --config rig.toml; microtwin calibrate-rig writes one")
     settings = load(Path(config))
-    coils = DryCoils(settings.coils) if dry_run else open_coils(settings.coils)
+    dry = dry_run and settings.coils.profile != "none"
+    coils = DryCoils(settings.coils) if dry else open_coils(settings.coils)
     return HardwareRig(
         coils,
         open_camera(settings.camera),
+        stage=None if dry_run else open_stage(settings.stage),
         rotation_rad=math.radians(settings.camera.rotation_deg),
         timeout_s=settings.camera.timeout_s,
     )

@@ -14,9 +14,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     import microtwin
     from microtwin.cli.dataset import dataset, verify
+    from microtwin.cli.evaluate import evaluate
+    from microtwin.cli.explain import explain
+    from microtwin.cli.focus import focus
     from microtwin.cli.learn import learn
+    from microtwin.cli.predict import predict
     from microtwin.cli.push import push
     from microtwin.cli.render import render
+    from microtwin.cli.search import search
+    from microtwin.cli.train import train
+
+    mine: list[Callable] = [push, learn, render, dataset, train, evaluate, predict, search, explain, focus]
 
     def run() -> int:
         given = sys.argv[1:] if arguments is None else arguments
@@ -26,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given[:2] == ["dataset", "verify"]:
             return tyro.cli(verify, prog="microtwin dataset verify", args=given[2:], use_underscores=False)
         return tyro.extras.subcommand_cli_from_dict(
-            {"push": push, "learn": learn, "render": render, "dataset": dataset, **_others()},
+            {**{command.__name__: command for command in mine}, **_others()},
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,

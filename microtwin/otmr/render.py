@@ -89,6 +89,19 @@ def intensities(
     Raises:
         InputError: a mesh that is not closed or in other units than µm, depths that are not finite.
     """
+    field, middle = propagated(mesh, turn, depths_um, draw, rings)
+    heights = [focus_um(depth, 0.0, field.microscope) for depth in depths_um]
+    return (field.image(height, 1 if rings else UPSAMPLE) for height in heights), middle
+
+
+def propagated(
+    mesh: Mesh, turn: np.ndarray, depths_um: Sequence[float] | np.ndarray, draw: Draw, rings: int = 0
+) -> tuple[ExitField, np.ndarray]:
+    """The waves below a turned body, on a grid for pictures at these depths, and the grid's middle as above.
+
+    Raises:
+        InputError: as :func:`intensities`.
+    """
     vertices, faces = printed(mesh, draw)
     vertices = vertices @ turn.T
     check_size(vertices)
@@ -103,8 +116,7 @@ def intensities(
     farthest = max((max(high[2] - f, f - low[2]) for f in focus), default=0.0)
     field_um = across + 2 * (_MARGIN_UM[0] + _MARGIN_UM[1] * farthest)
     n = next((size for size in _GRIDS if size * GRID_UM >= field_um), _GRIDS[-1])
-    field = _exit_field(vertices - [*middle, 0.0], faces, turn, middle, n, draw, scope)
-    return (field.image(f, 1 if rings else UPSAMPLE) for f in focus), middle
+    return _exit_field(vertices - [*middle, 0.0], faces, turn, middle, n, draw, scope), middle
 
 
 def _exit_field(vertices, faces, turn, middle, n: int, draw: Draw, scope: Microscope) -> ExitField:

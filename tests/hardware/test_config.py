@@ -63,7 +63,7 @@ def rigs(draw):
         timeout_s=draw(st.floats(max(0.01, 1.501 / rate), 60.0)),
         options=draw(options),
     )
-    stage = StageConfig(driver="simulated", options=draw(options))
+    stage = StageConfig(driver="simulated", direction=draw(st.sampled_from((1, -1))), options=draw(options))
     return RigConfig(coils, camera, stage, RobotConfig(draw(st.floats(0.0, 1000.0))))
 
 
@@ -126,6 +126,7 @@ def test_an_empty_file_is_the_defaults(tmp_path):
         ("[coils", "is not valid TOML .*line 1|document"),
         ("[coil]", "coil is unknown: did you mean coils"),
         ("[coils]\nprofil = 'lab-8'", "coils.profil is unknown: did you mean profile"),
+        ("[stage]\ndirection = 2", "stage.direction has 2: give 1 or -1"),
         ("[coils]\nprofile = 'lab8'", 'coils.profile is "lab8": did you mean lab-8'),
         ("[coils]\nfull_scale_mt = [0.003, 0.005, 0.013]", "tesla"),
         ("[coils]\nfull_scale_mt = [30, 50, 130]", "gauss"),

@@ -89,6 +89,42 @@ def test_the_camera_is_open_before_the_coils_and_the_field_is_off_before_anythin
     assert log == ["camera open", "coils open", "off", "coils closed", "camera closed"]
 
 
+class PaperStage:
+    position_um, travel_um = 0.0, (0.0, 1.0)
+
+    def __init__(self, log, absent=False):
+        self.log, self.absent = log, absent
+
+    def head_for(self, z_um):
+        self.log.append("moved")
+
+    move_to = head_for
+
+    def __enter__(self):
+        if self.absent:
+            raise InputError("no stage")
+        self.log.append("stage open")
+        return self
+
+    def __exit__(self, *exception):
+        self.log.append("stage closed")
+
+
+def test_the_stage_is_opened_with_the_rig_and_never_moved():
+    log = []
+    with HardwareRig(PaperCoils(log), PaperCamera(log), stage=PaperStage(log)) as rig:
+        rig.observe()
+        rig.command(RotatingField.off())
+    assert log == ["camera open", "stage open", "coils open", "off", "coils closed", "stage closed", "camera closed"]
+
+
+def test_a_stage_that_does_not_open_leaves_nothing_open():
+    log = []
+    with pytest.raises(InputError, match="no stage"):
+        HardwareRig(PaperCoils(log), PaperCamera(log), stage=PaperStage(log, absent=True)).__enter__()
+    assert log == ["camera open", "camera closed"]
+
+
 def test_without_a_camera_the_coils_are_never_opened():
     log = []
     with pytest.raises(InputError, match="no camera"), HardwareRig(PaperCoils(log), PaperCamera(log, absent=True)):

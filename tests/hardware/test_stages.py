@@ -14,6 +14,7 @@ from microtwin_hardware.cameras import open_camera
 from microtwin_hardware.config import CameraConfig, StageConfig
 from microtwin_hardware.stages import open_stage
 from microtwin_hardware.stages.micromanager import MicroManagerStage
+from microtwin_hardware.stages.mirrored import Mirrored
 from microtwin_hardware.stages.simulated import SimulatedStage
 
 
@@ -63,6 +64,35 @@ def test_it_is_on_the_way_while_it_moves_and_a_broken_off_move_goes_on():
     stage.move_to(20.0)  # from where it is, not from where it was to go
     assert clock.now_s - before_s == pytest.approx(0.1)
     assert stage.position_um == pytest.approx(20.0)
+
+
+def test_setting_out_does_not_wait_and_another_way_takes_its_place():
+    clock = Clock()
+    stage = simulated(clock, start_um=10.0, speed_um_s=100.0)
+    stage.head_for(50.0)
+    assert stage.position_um == 10.0 and not clock.naps
+    clock.now_s += 0.1
+    stage.head_for(15.0)
+    clock.now_s += 0.02
+    assert stage.position_um == pytest.approx(18.0)
+    with pytest.raises(InputError, match="give 0 to 100 µm"):
+        stage.head_for(101.0)
+    clock.now_s += 1.0
+    assert stage.position_um == pytest.approx(15.0)  # it went on as before
+    assert stage.travel_um == (0.0, 100.0)
+
+
+def test_a_stage_that_runs_against_the_depth_is_turned_upside_down():
+    config = StageConfig(driver="simulated", direction=-1, options={"start_um": 10.0, "max_um": 50.0, "settle_ms": 0.0})
+    stage = open_stage(config)
+    assert isinstance(stage, Mirrored)
+    with stage:
+        assert stage.position_um == -10.0 and stage.travel_um == (-50.0, 0.0)
+        stage.move_to(-20.0)
+        assert stage.position_um == pytest.approx(-20.0) and stage.stage.position_um == pytest.approx(20.0)
+        stage.head_for(-20.0)
+        with pytest.raises(InputError, match="stage position is -1 µm"):
+            stage.move_to(1.0)
 
 
 @pytest.mark.parametrize("target_um", [-0.1, 100.1, float("nan"), float("inf")])
@@ -188,6 +218,16 @@ def test_the_focus_of_micromanager_goes_where_it_is_sent(core, devices):
         assert stage.position_um == 3.0
         stage.move_to(12.5)
         assert stage.position_um == 12.5
+    assert devices.Piezo.made[0].sent == [12.5]
+
+
+def test_the_focus_of_micromanager_sets_out_without_waiting(core, devices):
+    with piezo(core) as stage:
+        assert stage.travel_um == (0.0, 80.0)
+        devices.Piezo.made[0].stuck = True  # whoever waited would be told that it did not arrive
+        stage.head_for(12.5)
+        with pytest.raises(InputError, match="give 0 to 80 µm"):
+            stage.head_for(-1.0)
     assert devices.Piezo.made[0].sent == [12.5]
 
 

@@ -52,7 +52,9 @@ def examine(
             found += check_camera.check_camera(eye, config.camera)
             eye = None if found[-1].ok is False and found[-1].test == "picture" else eye
         say("coils")
-        if config.coils.profile != "microtwin" and not energise:
+        if config.coils.profile == "none" and coils is None:
+            hands = None
+        elif config.coils.profile != "microtwin" and not energise:
             found.append(
                 Finding("coils", "all", "left out", None, "the lab's firmware is told by a weak pulse: give --energise")
             )

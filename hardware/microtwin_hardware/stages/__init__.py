@@ -11,11 +11,21 @@ __all__ = ["open_stage"]
 def open_stage(config: StageConfig) -> Stage | None:
     """The stage that a configuration describes, not entered yet; None for the driver "none".
 
-    ``package.module:Class`` as the driver is a stage of one's own, made as ``Class(config)``.
+    ``package.module:Class`` as the driver is a stage of one's own, made as ``Class(config)``. With ``direction = -1``
+    it is turned upside down.
 
     Raises:
         InputError: no such driver, options that it does not take.
     """
+    stage = _driver(config)
+    if stage is None or config.direction == 1:
+        return stage
+    from microtwin_hardware.stages.mirrored import Mirrored
+
+    return Mirrored(stage)
+
+
+def _driver(config: StageConfig) -> Stage | None:
     if ":" in config.driver:
         return named_class(config.driver, "stage.driver")(config)
     match config.driver:

@@ -40,6 +40,19 @@ class MicroManagerStage:
         """
         return self._ask("position", lambda core: float(core.getPosition(self._label)))
 
+    @property
+    def travel_um(self) -> tuple[float, float]:
+        return self.travel.min_um, self.travel.max_um
+
+    def head_for(self, z_um: float) -> None:
+        """Set out for there and let the device find its way.
+
+        Raises:
+            InputError: outside the travel; nothing is sent. RigError: it does not answer.
+        """
+        target_um = self.travel.check(z_um)
+        self._ask("move", lambda core: core.setPosition(self._label, target_um))
+
     def move_to(self, z_um: float) -> None:
         """Go there and wait until the device says that it has arrived.
 

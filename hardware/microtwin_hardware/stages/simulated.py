@@ -46,14 +46,26 @@ class SimulatedStage:
         gone_um = min(abs(way_um), self.speed_um_s * (self._clock() - self._began_s))
         return self._from_um + math.copysign(gone_um, way_um)
 
-    def move_to(self, z_um: float) -> None:
-        """Go there from wherever it is now, and wait until it has settled.
+    @property
+    def travel_um(self) -> tuple[float, float]:
+        return self.travel.min_um, self.travel.max_um
+
+    def head_for(self, z_um: float) -> None:
+        """Set out for there from wherever it is now.
 
         Raises:
-            InputError: outside the travel; it stays where it is.
+            InputError: outside the travel; it goes on as before.
         """
         target_um = self.travel.check(z_um)
         self._from_um, self._to_um, self._began_s = self.position_um, target_um, self._clock()
+
+    def move_to(self, z_um: float) -> None:
+        """The same, and wait until it has settled.
+
+        Raises:
+            InputError: outside the travel; it goes on as before.
+        """
+        self.head_for(z_um)
         arrival_s = self._began_s + abs(self._to_um - self._from_um) / self.speed_um_s + self.settle_s
         while (left_s := arrival_s - self._clock()) > 0:
             self._sleep(left_s)

@@ -1,0 +1,75 @@
+"""A trained network adapted to a few labelled real images, without forgetting what renderings taught it.
+
+Every step learns from a batch of renderings and a batch of the real images, turned and moved anew; statistics of the
+batch normalisations stay, since a handful of images would spoil them. The calibration stays too.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from microtwin.perception.checkpoint import Loaded
+from microtwin.perception.examples import Examples
+from microtwin.perception.loss import loss
+from microtwin.perception.source import Augmentation, Source, Stored
+
+
+def adapt(
+    loaded: Loaded,
+    real: Examples,
+    renderings: Source,
+    *,
+    steps: int = 200,
+    batch: int = 32,
+    real_batch: int = 16,
+    learning_rate: float = 2e-4,
+    augment: Augmentation | None = None,
+    seed: int = 0,
+    tick: Callable[[int], None] | None = None,
+) -> Loaded:
+    """A copy of a checkpoint, adapted.
+
+    Args:
+        loaded: what was trained on renderings.
+        real: few labelled images of its size; an unknown pitch, roll (−1) or depth (NaN) teaches nothing.
+        renderings: of the kind it was trained on.
+        steps: of a cosine falling to 0 from ``learning_rate``.
+        augment: of the real images.
+
+    Raises:
+        InputError: a class that the checkpoint does not know.
+    """
+    from copy import deepcopy
+
+    loaded.task.check(real)
+    model = deepcopy(loaded.model).train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    torch.manual_seed(int(np.random.SeedSequence([seed, 0xADA]).generate_state(1)[0]))
+    rendered = _endless(renderings, batch)
+    repeated = real.take(np.tile(np.arange(len(real)), -(-real_batch * 8 // len(real))))
+    seen = _endless(Stored(repeated, augment=augment or Augmentation(), seed=seed), real_batch)
+    for step in range(steps):
+        total = torch.zeros(())
+        for images, labels in (next(rendered), next(seen)):
+            total = total + loss(loaded.task, model(images.contiguous(memory_format=torch.channels_last)), labels)
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        optimiser.step()
+        schedule.step()
+        if tick:
+            tick(step + 1)
+    return replace(loaded, model=model.eval())
+
+
+def _endless(source: Source, batch: int):
+    epoch = 0
+    while True:
+        yield from source.batches(epoch, batch)
+        epoch += 1

@@ -1,0 +1,14 @@
+"""What perception's networks need besides microtwin itself."""
+
+from importlib.util import find_spec
+
+from microtwin.errors import InputError
+
+MODULES = ("torch", "torchvision", "sklearn", "tensorboard")
+
+
+def require() -> None:
+    """Raises InputError unless the ``learn`` extra is installed."""
+    for name in MODULES:
+        if find_spec(name) is None:
+            raise InputError(f"perception needs {name}, which is not installed: pip install 'microtwin[learn]'")

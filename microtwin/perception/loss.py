@@ -1,0 +1,87 @@
+"""What a training makes small."""
+
+import functools
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from microtwin.errors import InputError
+from microtwin.perception.source import Labels
+from microtwin.perception.task import Task
+
+SMOOTHING = 0.05  # of class labels: neighbours are five degrees apart, and a label is not that sure
+_IGNORED = -100
+LOG_VARIANCES = (-16.0, 8.0)  # beyond these a variance says nothing more
+
+
+def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
+    """Mean loss of a batch, a scalar: the sum of what the task has.
+
+    Pitch and roll: cross entropy with smoothed labels. Depth: the squared error of the mean, plus the Gaussian negative
+    log likelihood of the variance, weighted by the variance (β = 1 in Seitzer et al., ICLR 2022, eq. 5) and with the
+    residual held fixed. So the mean is the least-squares one, and the variance learns the squared error without
+    drowning the rest when errors are small. Unknown labels (−1, NaN) count for nothing.
+
+    Args:
+        outputs: (n, task.n_outputs); taken to float32.
+        labels: in degrees and the task's unit of depth.
+
+    Raises:
+        InputError: an angle that is no class of the task.
+    """
+    outputs = outputs.float()
+    total = outputs.new_zeros(())
+    for name, classes, degrees in (
+        ("pitch", task.pitches_deg, labels.pitch_deg),
+        ("roll", task.rolls_deg, labels.roll_deg),
+    ):
+        if task.has_pose:
+            total = total + _cross_entropy(outputs[:, task.slices[name]], classes_of(classes, degrees, name))
+    if task.has_depth:
+        mean, log_variance = outputs[:, task.slices["depth"]].unbind(1)
+        target = standardised(task, labels.depth)
+        known = torch.isfinite(target)
+        squared = torch.where(known, (mean - torch.where(known, target, 0.0)) ** 2, 0.0)
+        log_variance = log_variance.clamp(*LOG_VARIANCES)
+        variance = log_variance.exp()
+        likelihood = variance.detach() * (log_variance + squared.detach() / variance)
+        each = squared + torch.where(known, likelihood, 0.0)
+        total = total + each.sum() / known.sum().clamp(min=1)
+    return total
+
+
+def standardised(task: Task, depth: Tensor) -> Tensor:
+    """Depths as the network says them."""
+    return (depth - task.depth_mean) / task.depth_sd
+
+
+def classes_of(classes: tuple[int, ...], degrees: Tensor, name: str = "angle") -> Tensor:
+    """(n,) indices of angles among the classes, −100 where the angle is unknown (below 0).
+
+    Raises:
+        InputError: an angle that is no class.
+    """
+    table = _table(classes, degrees.device)
+    found = table[degrees.clamp(0, len(table) - 1)]
+    found = torch.where(degrees < 0, _IGNORED, found)
+    if not degrees.is_cuda and bool((found == -1).any()):  # on a GPU the look would cost a wait; cross entropy objects
+        odd = int(degrees[found == -1][0])
+        raise InputError(
+            f"an image with {name} {odd}°, which is no class of the task: train on images with all classes"
+        )
+    return found
+
+
+@functools.cache
+def _table(classes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Index by whole degrees, −1 where there is no class."""
+    table = torch.full((max(classes) + 2,), -1, dtype=torch.int64)
+    for index, angle in enumerate(classes):
+        table[angle] = index
+    return table.to(device)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    each = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=SMOOTHING, ignore_index=_IGNORED)
+    return each / (targets != _IGNORED).sum().clamp(min=1)
