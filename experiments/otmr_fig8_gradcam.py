@@ -53,7 +53,7 @@ def effort(scale: Scale, network: str) -> Effort:
     if scale == "paper":
         return Effort(224, 20, 1)
     if scale == "smoke":
-        return Effort(64 if network == OURS else 32, 1, 1, batch=32)  # its maps have 1/32 of the pixels a side
+        return Effort(64 if network == OURS else 32, 1, 1, batch=32)  # its maps have 1/16 of the pixels a side
     return Effort(128, 15, 1) if network == OURS else Effort(96, 12, 1)
 
 

@@ -22,13 +22,13 @@ from rich.table import Table
 from microtwin import files
 from microtwin.errors import InputError, exit_code
 from microtwin.focusing import report
+from microtwin.focusing.report import GOAL_UM
 from microtwin.focusing.hold import hold
 from microtwin.focusing.twin import FocusScene, Truth
 from microtwin.perception.focus import FocusController, FromPixels, Sight
 from microtwin.perception.focus_checkpoint import depth_estimator
 from microtwin.robots.catalogue import catalogue
 
-GOAL_UM = 0.15
 NOISE_UM = 0.1  # of the truth
 AWAY_UM = 1.0  # from the target at the start
 
@@ -122,6 +122,10 @@ def main(
     """
     numbers = tuple(catalogue()) if all else robots
     runs, seconds = (1, 2.0) if quick else (runs, seconds)
+    if not numbers:
+        raise InputError("robots are none: give one or more of 1 to 18, or --all")
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more")
     if runs < 1 or not (math.isfinite(seconds) and seconds > 0):
         raise InputError(f"runs is {runs} and seconds {seconds}: give 1 or more and a positive number")
     for number in numbers:

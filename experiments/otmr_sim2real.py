@@ -42,7 +42,7 @@ ROBOT = 3
 CROPS = Path("../shared/reference/otmr/robot_03_labelled")
 TURNS = 4  # an image is read in so many turns, whose outputs are averaged
 # Prints lean less than the data set's ranges say: with 4° a class of 5° could not be told from its neighbours at all
-TRAINED = replace(Randomisation(), lean_deg=2.5)
+TRAINED = replace(Randomisation(), lean_deg=3.0)
 SHAPE = 1.0  # of the uncertainties of the robot's sizes
 OTHER = replace(  # optics beyond TRAINED: another objective, condenser, lamp and worse lenses
     TRAINED,
@@ -62,21 +62,21 @@ GROUP = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: ``sequences`` of each pose, of which a tenth is held back."""
+    """How much of everything: ``sequences`` of each pose, a tenth held back; ``adapted`` of the seeds see crops."""
 
     seeds: int
+    adapted: int
     sequences: int
     images: int
     epochs: int
     steps: int
     size: int
-    poses: int = 40
 
 
 SCALES: dict[Scale, Size] = {
-    "smoke": Size(seeds=1, sequences=10, images=1, epochs=1, steps=2, size=32),
-    "laptop": Size(seeds=10, sequences=100, images=6, epochs=8, steps=150, size=128),
-    "paper": Size(seeds=10, sequences=400, images=8, epochs=30, steps=300, size=128),
+    "smoke": Size(seeds=1, adapted=1, sequences=10, images=1, epochs=1, steps=2, size=32),
+    "laptop": Size(seeds=10, adapted=3, sequences=60, images=10, epochs=6, steps=60, size=96),
+    "paper": Size(seeds=10, adapted=10, sequences=400, images=8, epochs=30, steps=300, size=128),
 }
 
 
@@ -111,13 +111,15 @@ def main(
         for seed in range(how.seeds if seeds is None else seeds):
             loaded = _trained(folder / f"seed_{seed}", how, lights, seed, progress, console)
             zero = _read(loaded, images)
-            few = _left_out(folder / f"seed_{seed}", loaded, how, lights, samples, images, seed, progress)
-            rows.append(
-                {"seed": seed, "trained on": "renderings"} | _scores(samples, zero) | _covered(loaded, usual, other)
-            )
-            rows.append({"seed": seed, "trained on": "and eleven crops"} | _scores(samples, few))
-            read_as += [_named(samples, zero, seed, "zero-shot"), _named(samples, few, seed, "few-shot")]
-            console.print(_line(rows[-2]), _line(rows[-1]), sep="\n")
+            rows.append({"seed": seed, "trained on": "renderings"} | _scores(samples, zero))
+            rows[-1] |= _covered(loaded, usual, other)
+            read_as.append(_named(samples, zero, seed, "zero-shot"))
+            console.print(_line(rows[-1]))
+            if seed < how.adapted:
+                few = _left_out(folder / f"seed_{seed}", loaded, how, lights, samples, images, seed, progress)
+                rows.append({"seed": seed, "trained on": "and eleven crops"} | _scores(samples, few))
+                read_as.append(_named(samples, few, seed, "few-shot"))
+                console.print(_line(rows[-1]))
         best = _shipped(folder, how, lights, samples, images, progress)
     table, said = pd.DataFrame(rows), pd.concat(read_as)
     for name, each in (("scores", table), ("crops", said)):
@@ -158,7 +160,7 @@ def _trained(folder: Path, how: Size, lights, seed: int, progress, console):
     path = folder / "checkpoint.pt"
     if not path.is_file():
         settings = {"kind": "joint", "size": how.size, "epochs": how.epochs, "seed": seed}
-        training = Training(**settings, learning_rate=2e-3, weight_decay=0.02)
+        training = Training(**settings, learning_rate=3e-3, weight_decay=0.02)
         teach, check = held_back(lights)
         bar = progress.add_task(f"seed {seed}", total=how.epochs)
         sources = Rendered(teach, how.size, seed=seed), Rendered(check, how.size, seed=1000 + seed)
@@ -315,7 +317,7 @@ def _report(console: Console, table: pd.DataFrame) -> None:
             good = value >= TARGETS[what] if sense == ">=" else value <= TARGETS[what]
             console.print(f"{name}: {what} {value:.3f} {sense} {TARGETS[what]:g}: {'pass' if good else 'MISS'}")
     for name in ("usual", "other"):
-        value = table[f"coverage_{name}"].mean()
+        value = table[f"coverage_{name}"].mean()  # of the seeds scored on renderings; others have none
         mae = table[f"mae_um_{name}"].mean()
         good = "pass" if 0.85 <= value <= 0.95 else "MISS"
         console.print(

@@ -48,7 +48,7 @@ class Effort:
 
 
 EFFORTS: dict[Scale, dict[Kind, Effort]] = {
-    "smoke": {"pose": Effort(3, 32, 1, 5, 1, 0.3), "depth": Effort(3, 32, 1, 20, 2, 0.3)},
+    "smoke": {"pose": Effort(2, 32, 1, 5, 1, 0.3), "depth": Effort(2, 32, 1, 20, 2, 0.3)},
     "laptop": {"pose": Effort(14, 64, 6, 12, 4), "depth": Effort(12, 48, 8, 120, 10)},
     "paper": {"pose": Effort(150, 224, 20, 20, 20, 60.0), "depth": Effort(150, 224, 20, 280, 20, 60.0)},
 }
@@ -109,26 +109,27 @@ def searched(asked: "Search", examples: "Examples", folder: Path, console: Conso
 
 def papers(asked: "Search", examples: "Examples", folder: Path) -> dict[str, Any]:
     """The paper's choice, trained and tested as a trial is: its value, parameters and operations; kept in a file."""
+    from microtwin.perception import checkpoint
     from microtwin.perception.fit import fit
     from microtwin.perception.folds import folds
     from microtwin.perception.search_space import PAPER, need
     from microtwin.perception.search_trial import value
     from microtwin.perception.source import Augmentation, Stored
     from microtwin.perception.task import Task
+    from microtwin.perception.training import device_of
 
     kept, choice = folder / "paper.json", PAPER[asked.kind]
     if kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     fold = folds(examples, 5, by=asked.split, seed=asked.seed)[0]
-    train = examples.take(fold.train)
-    task = Task.of(train, asked.kind)
-    reports = []
+    task, device = Task.of(examples.take(fold.train), asked.kind), device_of(asked.device)
     training = asked.training(batch=choice.batch_size, learning_rate=choice.learning_rate, options=choice.options)
-    learn = Stored(train, augment=Augmentation(), seed=asked.seed)
-    hold = Stored(examples.take(fold.validation), shuffle=False)
-    fit(training, task, learn, hold, files.open_folder(folder / "paper"), report=reports.append)
+    learn = Stored(examples, fold.train, augment=Augmentation(), seed=asked.seed, device=device)
+    hold = Stored(examples, fold.validation, shuffle=False, device=device)
+    made = fit(training, task, learn, hold, files.open_folder(folder / "paper"))
+    assert made  # nothing stops it but a Ctrl-C, which passes through
     needed = need(asked.kind, choice, task.n_outputs, asked.size)
-    found = {"value": value(reports[-1].scores), "params": needed.params, "macs": needed.macs}
+    found = {"value": value(checkpoint.load(made).extra["scores"]), "params": needed.params, "macs": needed.macs}
     with files.whole(kept) as temporary:
         temporary.write_text(json.dumps(found), encoding="utf-8")
     return found

@@ -99,6 +99,7 @@ def test_ctrl_c_before_the_first_frame_saves_nothing(tmp_path, monkeypatch):
         (["--seed", "-1"], "seed is -1"),
         (["--latency", "-2"], "latency is -2"),
         (["--drift-um-s", "nan"], "drift is nan"),
+        (["--target-um", "50", "--observation", "truth"], "target is 50 µm: give a depth of robot 3, -9.2 to 2.8"),
         (["--target-um", "inf", "--observation", "truth"], "target is inf"),
         (["--truth-noise-um", "0", "--observation", "truth"], "noise of the depth is 0.0"),
         (["--config", "rig.toml"], "add --backend hardware"),
@@ -137,7 +138,7 @@ def test_checkpoints_that_do_not_fit(monkeypatch, tmp_path, changes, robot, mess
 
 def test_without_a_checkpoint_it_says_how_to_make_one(monkeypatch, tmp_path):
     pytest.importorskip("torch", reason="needs the learn extra")
-    monkeypatch.setattr(focus_checkpoint, "shipped", lambda: tmp_path / "none.pt")
+    monkeypatch.setattr(focus_checkpoint, "shipped", lambda name: tmp_path / "none.pt")
     with pytest.raises(InputError, match="give --checkpoint FILE; microtwin train depth makes one"):
         depth_estimator(None, 3)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,7 +97,10 @@ def test_a_search_goes_on_and_its_network_explains(data, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "40 images in 10 sequences" in said and "trial   0" in said and "wrote best.json" in said
     assert json.loads((out / "config.json").read_text())["trials"] == 1
-    assert run("search", "depth", "--resume", out, "--trials", 2) == 0
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+    assert run("search", "depth", "--resume", out, "--trials", 2, "--data", moved) == 0
+    assert json.loads((out / "config.json").read_text())["data"] == str(moved)
     assert len((out / "trials.csv").read_text().splitlines()) == 3
     image = next((data / "Image_Depth").rglob("*.jpg"))
     assert run("explain", image, "--checkpoint", out / "best.pt", "--out", tmp_path / "maps", "--device", "cpu") == 0
@@ -188,6 +192,15 @@ def test_what_cannot_be_explained_is_said_in_one_line(crops, checkpoint, tmp_pat
     assert "broken.pt" in refused(capsys, *common, "--checkpoint", broken)
     assert "no images" in refused(capsys, "explain", "--checkpoint", checkpoint, "--out", out)
     assert not out.exists()
+
+
+def test_the_images_themselves_are_not_written_over(crops, checkpoint, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    shutil.copytree(crops, mine)
+    before = {path.name: path.read_bytes() for path in mine.iterdir()}
+    given = (*sorted(mine.iterdir()), "--checkpoint", checkpoint, "--out", mine, "--device", "cpu")
+    assert f"{mine / 'one.png'} would be written over: give another --out" in refused(capsys, "explain", *given)
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
 
 
 def test_pictures_of_images_with_the_same_name_do_not_replace_each_other(tmp_path):

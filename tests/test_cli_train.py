@@ -4,6 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from microtwin.cli.predict import predict
 from microtwin.cli.train import train
 from microtwin.cli.train_progress import clock, figures
 from microtwin.errors import InputError, exit_code
-from microtwin.perception import extra
+from microtwin.perception import checkpoint, extra
+from microtwin.perception.lights import LIGHT, Lights
 from microtwin.perception.request import Request
 from microtwin.perception.training import Training
 
@@ -100,7 +102,11 @@ def test_training_by_folds(data, tmp_path, capsys):
     assert any(line.startswith("fold 1  pitch ") for line in said) and said[-1] == f"wrote {out}"
     assert any("±" in line for line in said)
     config = json.loads((out / "config.json").read_text())
-    assert config["images"] == 36 and config["training"]["size"] == 32 and "torch" in config["versions"]
+    assert (
+        config["read"] == {"images": 36, "sequences": 12}
+        and config["training"]["size"] == 32
+        and "torch" in config["versions"]
+    )
     assert {path.name for path in out.iterdir()} == {"config.json", "fold_0", "fold_1", "scores.csv", "scores.png"}
     assert {path.name for path in (out / "fold_0").iterdir()} == {
         "checkpoint.pt", "log.csv", "tb", "predictions.csv", "scores.json"}  # fmt: skip
@@ -136,11 +142,13 @@ def test_resume_takes_what_the_folder_holds(tmp_path, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr("microtwin.cli.train_run.run", lambda request, *rest: asked.append((request, *rest)) or 0)
     kept = Request(Training("depth", "cnn", epochs=7, batch=32), "/data", (3,), 4, None, "frame")
-    kept.save(tmp_path, {"images": 5})
+    kept.save(tmp_path, {"read": {"images": 5}})
     assert run("train", "depth", "--resume", str(tmp_path)) == 0
-    assert asked[0][:2] == (kept, tmp_path) and asked[0][2]["images"] == 5
+    assert asked[0][:2] == (kept, tmp_path) and asked[0][2]["read"] == {"images": 5}
     assert run("train", "depth", "--resume", str(tmp_path), "--batch", "16", "--device", "cpu", "--epochs", "7") == 0
     assert (asked[1][0].training.batch, asked[1][0].training.device, asked[1][0].folds) == (16, "cpu", 4)
+    assert run("train", "depth", "--resume", str(tmp_path), "--batch", "64", "--fold", "2") == 0  # 64 as by default
+    assert (asked[2][0].training.batch, asked[2][0].fold, asked[2][0].data) == (64, 2, "/data")
     assert "kind is pose, and depth in" in refused(capsys, "train", "pose", "--resume", str(tmp_path))
     assert "epochs is 9, and 7 in" in refused(capsys, "train", "depth", "--resume", str(tmp_path), "--epochs", "9")
     assert "folds is 3, and 4 in" in refused(capsys, "train", "depth", "--resume", str(tmp_path), "--folds", "3")
@@ -148,7 +156,7 @@ def test_resume_takes_what_the_folder_holds(tmp_path, capsys, monkeypatch):
     assert "no training in" in refused(capsys, "train", "depth", "--resume", str(tmp_path / "none"))
     (tmp_path / "config.json").write_text("{}")
     assert "cannot read" in refused(capsys, "train", "depth", "--resume", str(tmp_path))
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_bad_input_of_a_training(data, tmp_path, capsys):
@@ -250,11 +258,19 @@ def test_evaluating_a_checkpoint(data, trained, tmp_path, capsys):
     assert said.startswith("36 images, network twinnet for joint") and "90 % intervals hold" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.json", "scores.png", "predictions.csv"}
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]
+    columns = (tmp_path / "out" / "predictions.csv").read_text().splitlines()[0].split(",")
+    assert {"true_depth_scaled", "depth_scaled", "depth_low_scaled"} <= set(columns)
+    assert not any(name.endswith("_um") for name in columns)
     assert scores["images"] == 36 and scores["pitch_accuracy_view"] >= scores["pitch_accuracy"]
     assert run("evaluate", str(data), *checkpoint, "--task", "pose") == 0
     assert "depth:" not in capsys.readouterr().out
     assert run("evaluate", str(data), *checkpoint, "--task", "depth", "--turns", "4") == 0
     assert "accuracy" not in capsys.readouterr().out
+    before = (trained / "scores.json").read_bytes()
+    assert "holds a training, whose own scores this would replace" in refused(
+        capsys, "evaluate", str(data), *checkpoint, "--out", str(trained)
+    )
+    assert (trained / "scores.json").read_bytes() == before
 
 
 def test_a_checkpoint_that_does_not_fit_the_images(data, trained, tmp_path, capsys):
@@ -311,6 +327,145 @@ sys.exit(exit_code("microtwin", lambda: tyro.cli(train, args=sys.argv[1:], use_u
     assert process.returncode == 130 and not errors
     assert f"go on with microtwin train pose --resume {out}" in said
     assert (out / "fold_0" / "last.pt").is_file() and not (out / "fold_0" / "checkpoint.pt").exists()
+
+
+@pytest.fixture
+def sketched(monkeypatch) -> Callable[[Callable[[int], None]], None]:
+    """Light is made up, in this process; give what is called with how many sequences have been so far."""
+    made, told = [0], []
+
+    def light(job: Any) -> Lights:
+        made[0] += 1
+        for tell in told:
+            tell(made[0])
+        sequence, n = job.sequence, job.sequence.images
+        at = np.arange(LIGHT) - (LIGHT - 1) / 2
+        depths = sequence.streams(job.seed)[0].uniform(-5, 5, n).astype(np.float32)
+        spot = np.exp(-(((np.hypot(at, at[:, None]) - sequence.pose.pitch_deg / 3) / 8) ** 2))
+        rest = [np.full(n, v) for v in (sequence.pose.pitch_deg, sequence.pose.roll_deg)]
+        light = (1 + (0.5 + 0.05 * depths[:, None, None]) * spot).astype(np.float16)
+        return Lights(light, *rest, depths, np.full(n, sequence.robot), np.full(n, sequence.number))
+
+    monkeypatch.setattr("microtwin.perception.lights._light", light)
+    monkeypatch.setattr("microtwin.perception.light_store.in_processes", lambda workers: here)
+    return told.append
+
+
+def here(work, jobs):
+    """In this process, instead of in others."""
+    yield from map(work, jobs)
+
+
+RENDER = ["--render", "2", "--sequences", "2", "--images-per-sequence", "1"]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(out / "checkpoint.pt").model.state_dict()
+
+
+def test_training_on_renderings(sketched, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("train", "joint", *RENDER, "--out", str(out), *SMALL) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "50 images of 50 sequences to render, then one network"
+    assert said[-1] == f"wrote {out / 'checkpoint.pt'}"
+    assert {path.name for path in out.iterdir()} == {"config.json", "checkpoint.pt", "light", "log.csv", "tb"}
+    assert {path.name for path in (out / "light").iterdir()} == {"plan.json", "light_0000.npz", "light_0001.npz"}
+    config = json.loads((out / "config.json").read_text())
+    assert config["command"].startswith("microtwin train joint --size 32") and "--render 2" in config["command"]
+    assert config["render"] == [2] and config["data"] == "" and "torch" in config["versions"]
+    images = sorted(map(str, (data / "robot_03" / "P30_R0").glob("*.png")))[:2]
+    assert run("predict", *images, "--checkpoint", str(out / "checkpoint.pt")) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(row["pitch"] in (0, 15, 30, 45, 60) and row["depth_low_um"] < row["depth_high_um"] for row in rows)
+    arguments = ["train", "joint", *RENDER, "--out", str(out)]
+    assert "holds a training already: go on with --resume" in refused(capsys, *arguments)
+    before = (out / "checkpoint.pt").read_bytes()
+    assert run("train", "joint", "--resume", str(out)) == 0  # finished: nothing is done again
+    assert (out / "checkpoint.pt").read_bytes() == before
+
+
+def test_training_on_real_optics(monkeypatch, tmp_path):
+    monkeypatch.setattr("microtwin.perception.light_store.in_processes", lambda workers: here)
+    few = ["--render", "8", "--sequences", "2", "--images-per-sequence", "4"]
+    assert run("train", "depth", *few, "--out", str(tmp_path / "out"), *SMALL) == 0
+    task = checkpoint.load(tmp_path / "out" / "checkpoint.pt").task
+    assert (task.kind, task.robots, task.depth_unit) == ("depth", (8,), "um")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT to oneself")
+def test_ctrl_c_while_rendering_loses_one_chunk(sketched, tmp_path, capsys):
+    out, whole, done = tmp_path / "out", tmp_path / "whole", [0]
+    assert run("train", "joint", *RENDER, "--out", str(whole), *SMALL) == 0
+
+    def interrupt(number: int) -> None:
+        done[0] = number
+        if number == 50 + 30:  # the fifth sequence of the second of two chunks
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sketched(interrupt)
+    capsys.readouterr()
+    assert run("train", "joint", *RENDER, "--out", str(out), *SMALL) == 130
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"stopped and saved: go on with microtwin train joint --resume {out}"
+    assert not said.err and done[0] == 80
+    assert [path.name for path in (out / "light").glob("*.npz")] == ["light_0000.npz"]
+    assert not (out / "last.pt").exists() and not (out / "checkpoint.pt").exists()
+    assert run("train", "joint", "--resume", str(out)) == 0
+    assert done[0] == 80 + 25  # the second chunk alone
+    expected = weights(whole)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(out).items())
+
+
+def test_the_command_of_renderings_asks_for_the_same(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("microtwin.cli.train_rendered.run_rendered", lambda request, *_: asked.append(request) or 0)
+    given = ["train", "depth", "--render", "3", "8", "--sequences", "7", "--images-per-sequence", "3", "--seed", "2"]
+    assert run(*given, "--out", str(tmp_path)) == 0
+    assert (asked[0].render, asked[0].sequences, asked[0].images_per_sequence) == ((3, 8), 7, 3)
+    assert run(*shlex.split(asked[0].command)[1:], "--out", str(tmp_path)) == 0
+    assert asked[1] == asked[0]
+    asked[0].save(tmp_path, {})
+    assert run("train", "depth", "--resume", str(tmp_path), "--batch", "16") == 0
+    assert asked[2].render == (3, 8) and asked[2].training.batch == 16
+
+
+def test_bad_input_of_renderings(sketched, data, tmp_path, capsys):
+    sketched(lambda number: pytest.fail("rendered before all was looked at"))
+    here = ["--out", str(tmp_path / "out")]
+    for kind in ("pose", "joint"):
+        assert "--render 3 8: robots 7 to 18 have no poses, train depth" in refused(
+            capsys, "train", kind, "--render", "3", "8", *here
+        )
+    assert "robot 19 is unknown: give numbers from 1 to 18" in refused(capsys, "train", "pose", "--render", "19", *here)
+    assert "robot 3 is given twice" in refused(capsys, "train", "pose", "--render", "3", "3", *here)
+    good = ["train", "pose", "--render", "2", *here]
+    assert f"--data {data} and --render: give one of the two" in refused(capsys, *good, "--data", str(data))
+    assert "--robots and --fold choose among the images of --data" in refused(capsys, *good, "--robots", "2")
+    assert "--robots and --fold choose" in refused(capsys, *good, "--fold", "1")
+    assert "--sequences 1: give 2 or more" in refused(capsys, *good, "--sequences", "1")
+    assert "images per sequence is 0" in refused(capsys, *good, "--images-per-sequence", "0")
+    assert "option depth is not one" in refused(capsys, *good, "--options", "depth=3")
+    assert "size" in refused(capsys, *good, "--size", "33")
+    assert "finds no GPU" in refused(capsys, *good, "--device", "cuda") or torch.cuda.is_available()
+    assert not (tmp_path / "out").exists()
+
+
+def test_renderings_and_images_are_not_swapped_when_it_goes_on(data, tmp_path, capsys):
+    Request(Training(), render=(2,)).save(tmp_path, {})
+    resumed = ["train", "pose", "--resume", str(tmp_path)]
+    assert "taught by renderings: leave --data and --fold out" in refused(capsys, *resumed, "--data", str(data))
+    assert "render is (3,), and (2,) in" in refused(capsys, *resumed, "--render", "3")
+    assert "sequences is 9, and 40 in" in refused(capsys, *resumed, "--sequences", "9")
+
+
+def test_light_that_was_rendered_is_kept_when_the_loss_is_not_a_number(sketched, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("microtwin.perception.fit.loss_of", lambda *_: torch.tensor(float("nan")))
+    out = tmp_path / "out"
+    assert "the loss is nan in epoch 1 of 2" in refused(capsys, "train", "joint", *RENDER, "--out", str(out), *SMALL)
+    assert len(list((out / "light").glob("*.npz"))) == 2
+    monkeypatch.undo()
+    assert run("train", "joint", "--resume", str(out)) == 0  # from the light that is there
 
 
 def test_lines_for_people():

@@ -704,14 +704,16 @@ def test_otmr_table5_prints_the_paper_beside_the_search_and_resumes(sketched, tm
     settings = {"scale": "smoke", "device": "cpu", "sets": sketched, "out": tmp_path}
     table5.main(**settings)
     shown = capsys.readouterr().out
-    assert "142" in shown and "493" in shown and "3 of 3" in shown
+    assert "142" in shown and "493" in shown and "2 of 2" in shown
     table = pd.read_csv(tmp_path / "table.csv")
     assert table.groupby("kind").who.apply(list).tolist() == 2 * [["published", "the same, here", "found here"]]
     assert table.value.isna().tolist() == 2 * [True, False, False]
     assert is_a_picture(tmp_path / "table.png")
     before = (tmp_path / "table.csv").read_bytes()
+    for paper in tmp_path.glob("*/paper.json"):  # a kill came between the last training and this
+        paper.unlink()
     table5.main(**settings)
-    assert "of 3  " not in capsys.readouterr().out  # no trial was done again
+    assert "of 2  " not in capsys.readouterr().out  # no trial was done again
     assert (tmp_path / "table.csv").read_bytes() == before
     with pytest.raises(InputError, match="a search with another seed"):
         table5.main(**settings | {"seed": 1})
@@ -742,16 +744,10 @@ def test_otmr_fig8_counts_the_heat_and_resumes(sketched, tmp_path, capsys):
 
 def test_otmr_fig8_outlines_lie_where_the_robots_are(tmp_path):
     """Rendered: beyond the outline grown by 1 µm there is background and faint rings; inside, there is not."""
-    folder = sets.data_set(
-        tmp_path,
-        task="pose",
-        robots=[2],
-        sequences=1,
-        images_per_sequence=1,
-        randomise=Randomisation(dust=(0, 0), gradient=0.0, centring_um=1.0),
-        workers=1,
-    )
-    examples = bench.load(folder, 64, "pose", 2).take(np.arange(0, 25, 4))
+    randomise = Randomisation(dust=(0, 0), gradient=0.0, centring_um=1.0)
+    wanted = {"task": "depth", "robots": [16], "sequences": 3, "images_per_sequence": 1, "workers": 1}
+    folder = sets.data_set(tmp_path, randomise=randomise, **wanted)
+    examples = bench.load(folder, 64, "depth", 16)
     for crop, inside in zip(gradcam.crops(examples), gradcam.outlines(folder, examples), strict=True):
         off = np.abs(crop.astype(float) - np.median(crop))
         apart = off[inside].mean() / off[~inside].mean()

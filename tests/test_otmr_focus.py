@@ -47,4 +47,8 @@ def test_runs_that_cannot_be(experiment, tmp_path):
         experiment.main(oracle=True, runs=0, out=tmp_path / "none")
     with pytest.raises(InputError, match="no robot 99"):
         experiment.main(oracle=True, robots=(99,), out=tmp_path / "none")
+    with pytest.raises(InputError, match="seed is -1"):
+        experiment.main(oracle=True, seed=-1, out=tmp_path / "none")
+    with pytest.raises(InputError, match="robots are none"):
+        experiment.main(oracle=True, robots=(), out=tmp_path / "none")
     assert not (tmp_path / "none").exists()

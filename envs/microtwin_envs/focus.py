@@ -33,7 +33,7 @@ class FocusEnv(gym.Env):
     microscope, camera and background, drawn as those of the generated image set.
 
     Keyword arguments: ``robot``, 1 to 18 or ``any`` for another one in every episode; ``pose``, as ``P30_R5``;
-    ``target_um``, None for another one in every episode, within 35 % of the sweep about its middle; ``drift``
+    ``target_um``, in the robot's sweep, or None for another one in every episode, within 35 % of it about its middle; ``drift``
     (``ramps`` or ``walk``), ``drift_um_s``, ``vibration_um``, ``latency_frames``, ``max_episode_s``, ``observation``
     and ``render_mode`` (``human``, ``rgb_array`` or None).
 
@@ -83,12 +83,10 @@ class FocusEnv(gym.Env):
             raise InputError(f"observation is {observation!r}: choose pixels or state")
         if not (math.isfinite(max_episode_s) and max_episode_s > 0):
             raise InputError(f"max_episode_s is {max_episode_s}: give a positive number")
-        if target_um is not None and not abs(target_um) < FAR_UM:
-            raise InputError(f"target_um is {target_um}: give a depth in µm")
         if isinstance(robot, str) and robot != "any":
             raise InputError(f"robot is {robot!r}: give 1 to 18, or any")
         self._pixels, self._target_um = observation == "pixels", target_um
-        self._numbers = sorted(catalogue()) if robot == "any" else [int(robot)]
+        self._numbers = sorted(catalogue()) if isinstance(robot, str) else [robot]
         self._options: dict[str, Any] = {
             "pose": Pose.named(pose),
             "drift": drift,
@@ -97,7 +95,9 @@ class FocusEnv(gym.Env):
             "latency_frames": latency_frames,
         }
         for number in self._numbers:
-            FocusScene(robot=number, **self._options)  # its own checks
+            scene = FocusScene(robot=number, **self._options)  # its own checks
+            if target_um is not None:
+                scene.check_target(target_um)
         self.action_space = Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space: gym.Space = Box(-FAR_UM, FAR_UM, (3,), np.float32)
         if self._pixels:

@@ -26,8 +26,8 @@ class HardwareRig:
     exception, SIGINT and SIGTERM turn the field off. Ctrl-C and SIGTERM end a run alike: with everything recorded.
 
     Args:
-        coils, camera: opened and closed with the rig, as is
-        stage: None where the focus is not driven. Nothing but :func:`microtwin.focusing.hold.hold` moves it.
+        coils, camera: opened and closed with the rig.
+        stage: the same; None where the focus is not driven. Only :mod:`microtwin.focusing.hold` moves it.
         rotation_rad: heading seen in the image minus heading commanded.
         timeout_s: a frame that takes longer means the camera is gone.
 

@@ -49,7 +49,11 @@ def evaluate(
     from microtwin.perception import assess, scores_picture, scores_table
     from microtwin.perception.estimator import Estimator
     from microtwin.perception.examples import load
+    from microtwin.perception.fit import CHECKPOINT
+    from microtwin.perception.request import CONFIG
 
+    if out and any((out / name).exists() for name in (CHECKPOINT, CONFIG)):
+        raise InputError(f"--out {out} holds a training, whose own scores this would replace: give another folder")
     estimator = Estimator.load(checkpoint, device, turns)
     kind = task or estimator.task.kind
     if estimator.task.kind not in ("joint", kind):
@@ -71,6 +75,7 @@ def evaluate(
         scores_picture.draw_folds(target / "scores.png", [target], examples.depth_unit, said.depth_unit)
         with files.whole(target / "scores.json") as temporary:
             finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-            temporary.write_text(json.dumps({"checkpoint": str(checkpoint), "scores": finite}, indent=2) + "\n")
+            text = json.dumps({"checkpoint": str(checkpoint), "scores": finite}, indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
         console.print(f"wrote {target}")
     return 0

@@ -38,17 +38,21 @@ def explain(
 
     if not images:
         raise InputError("no images: give one or more, as crop.png or folder/*.jpg")
-    extra.require()
+    extra.require("pytorch_grad_cam")
     from microtwin.perception.estimator import Estimator
     from microtwin.perception.explain import BATCH, heat_maps, part_of
-    from microtwin.perception.explain_picture import captions, write_pair, write_sheet
+    from microtwin.perception.explain_picture import MOST, captions, write_pair, write_sheet
 
     console = Console(highlight=False, soft_wrap=True)
     estimator = Estimator.load(checkpoint, device=device)
     part_of(estimator.task, part)
     crops, kept, skipped = _read(images, unreadable == "skip")
-    folder = files.open_folder(out)
     names = _names(kept)
+    if taken := {path.resolve() for path in images} & {
+        (out / f"{name}.png").resolve() for name in [*names, Path(SHEET).stem]
+    }:
+        raise InputError(f"{min(taken)} would be written over: give another --out")
+    folder = files.open_folder(out)
     sheet, said = [], []
     columns = ("drawing", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -58,8 +62,9 @@ def explain(
             heat, estimates = heat_maps(estimator, some, part)
             for name, crop, warm in zip(chosen, some, heat, strict=True):
                 write_pair(folder / f"{name}.png", crop, warm)
-            sheet.append(heat)
-            said += captions(chosen, estimates)
+            if start < MOST:
+                sheet.append(heat)
+                said += captions(chosen, estimates)
             progress.update(bar, completed=start + len(some))
     import numpy as np
 

@@ -37,8 +37,8 @@ def focus(
         backend: sim is the twin; hardware the rig that --config describes, which needs no coils.
         robot: number in the OTMR set, 1 to 18.
         checkpoint: of microtwin train depth or joint; by default the one that comes with the package.
-        target_um: depth to hold, µm of stage travel with the body's origin in focus at 0; by default the middle of the
-            robot's sweep.
+        target_um: depth to hold, µm of stage travel with the body's origin in focus at 0, within the robot's sweep; by
+            default its middle.
         seconds: for how long.
         out: folder for the results.
         config: the rig's own settings, a TOML file; see docs/hardware.md.
@@ -65,13 +65,11 @@ def focus(
     from microtwin.perception.focus import FocusController, FromPixels
     from microtwin.perception.focus_checkpoint import depth_estimator
     from microtwin.rig import open_rig
-    from microtwin.simulated import check_latency
 
     if not (math.isfinite(seconds) and seconds > 0):
         raise InputError(f"seconds is {seconds}: give a positive number")
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more")
-    check_latency(latency)
     scene = FocusScene(
         robot=robot,
         pose=Pose.named(pose),
@@ -81,6 +79,8 @@ def focus(
         start_um=start_um,
         latency_frames=latency,
     )
+    target = scene.middle_um if target_um is None else target_um
+    scene.check_target(target)
     options = assignments(backend_options, "--backend-options")
     if config is not None:
         if "config" in options:
@@ -97,7 +97,6 @@ def focus(
     else:
         sight = FromPixels(depth_estimator(checkpoint, robot))
     rig = scene.open(seed) if backend == "sim" else open_rig(backend, **options)
-    target = scene.middle_um if target_um is None else target_um
     settings = {
         "title": f"robot {robot}",
         "backend": backend,

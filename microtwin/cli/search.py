@@ -35,7 +35,7 @@ def search(
         data: folder of labelled images: a data set of microtwin dataset, or an OTMR folder.
         trials: how many, in all; 20 if not given.
         out: folder of the search; it must not hold one yet.
-        resume: folder of a search to go on with; --trials then gives it another number in all, --device another one.
+        resume: folder of a search to go on with; --trials (in all), --device and --data may be changed.
         size: of the images' sides as the networks see them, pixels.
         epochs: of each trial.
         robots: numbers to learn from.
@@ -50,12 +50,13 @@ def search(
     from microtwin.errors import InputError
     from microtwin.perception import extra
 
-    extra.require()
-    from microtwin.perception.search_settings import Search
+    extra.require("optuna")
+    from microtwin.perception.search_settings import FREE, Search
 
+    place = None if data is None else str(data.absolute())
     asked = Search(
         kind=kind,
-        data="" if data is None else str(data),
+        data=place or "",
         trials=20 if trials is None else trials,
         size=size,
         epochs=epochs,
@@ -79,11 +80,11 @@ def search(
     kept, plain = Search.of(resume), Search(kind=kind)
     for name in Search.__dataclass_fields__:
         mine = getattr(asked, name)
-        if name not in ("trials", "device") and mine not in (getattr(plain, name), getattr(kept, name)):
+        if name not in FREE and mine not in (getattr(plain, name), getattr(kept, name)):
             raise InputError(f"{name} is {mine}, and {getattr(kept, name)} in {resume}: leave it out to go on")
     if kind != kept.kind:
         raise InputError(f"{resume} holds a search for {kept.kind}: microtwin search {kept.kind} goes on with it")
-    return _run(kept.extended(trials, device), resume, True)
+    return _run(kept.extended(trials, device, place), resume, True)
 
 
 def _run(settings, folder: Path, resume: bool) -> int:
@@ -184,8 +185,8 @@ def _end(console, settings, folder: Path) -> None:
     from microtwin.perception.search_results import BEST
 
     best = json.loads((folder / BEST).read_text(encoding="utf-8"))
-    names = ("pitch_accuracy", "roll_accuracy") if settings.kind == "pose" else ("mse_um2", "r2")
-    tested = ", ".join(f"{name} {best['test'][name]:.4g}" for name in names if best["test"][name] is not None)
+    names = ("pitch_accuracy", "roll_accuracy", "mse_um2", "mse_scaled", "r2")
+    tested = ", ".join(f"{name} {best['test'][name]:.4g}" for name in names if best["test"].get(name) is not None)
     console.print(
         f"trial {best['trial']} is the best: {_figure(settings, best['value'])} on validation; test: {tested}"
     )

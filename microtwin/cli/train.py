@@ -23,13 +23,17 @@ def train(
     ] = (),
     size: int = 128,
     epochs: int = 20,
-    batch: int = 64,
+    batch: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: 64)")] = None,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.01,
     augment: bool = True,
     pretrained: bool = False,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None, tyro.conf.arg(help_behavior_hint="(default: auto)")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, tyro.conf.arg(help_behavior_hint="(default: auto)")
+    ] = None,
     seed: int = 0,
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     unreadable: Literal["refuse", "skip"] = "refuse",
@@ -88,7 +92,7 @@ def train(
         weight_decay=weight_decay, augment=augment, pretrained=pretrained, precision=precision, device=device,
         seed=seed, options=assignments(options, "--options"),
     )  # fmt: skip
-    place = str(data.absolute()) if data else ""
+    place = str(data.absolute()) if data else None
     asked: dict[str, Any] = dict(
         data=place, robots=robots, folds=folds, fold=fold, split=split, unreadable=unreadable,
         render=render, sequences=sequences, images_per_sequence=images_per_sequence,
@@ -98,20 +102,29 @@ def train(
             raise InputError("no images to train on: give --data DIR, as microtwin dataset makes it, or --render N")
         if data is not None and render:
             raise InputError(f"--data {data} and --render: give one of the two")
+        if render and (robots or fold is not None):
+            raise InputError("--robots and --fold choose among the images of --data: leave them out with --render")
         if out is None:
             raise InputError("no folder for the training: give --out DIR, or --resume DIR to go on with one")
-        return (run_rendered if render else run)(Request(Training(**given), **asked), out, None)
+        return (run_rendered if render else run)(Request(Training(**_said(given)), **_said(asked)), out, None)
     if out is not None and out != resume:
         raise InputError(f"--out is {out}: leave it out, a training that goes on stays in {resume}")
     kept, facts = Request.of(resume)
+    if kept.render and (data is not None or fold is not None):
+        raise InputError(f"{resume} is taught by renderings: leave --data and --fold out to go on")
     training = Training(**_merged(kept.training, given, Training(), resume))
     return (run_rendered if kept.render else run)(
         Request(training, **_merged(kept, asked, Request(), resume)), resume, facts
     )
 
 
+def _said(given: dict) -> dict:
+    """Without what was left out."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _merged(kept, given: dict, usual, folder: Path) -> dict:
-    """The kept values, but for those that are given and may change.
+    """The kept values, but for those that are given and may change: only these are None when they are left out.
 
     Raises:
         InputError: another one is given.
@@ -121,7 +134,7 @@ def _merged(kept, given: dict, usual, folder: Path) -> dict:
     found = {}
     for name, value in given.items():
         mine = getattr(kept, name)
-        found[name] = value if name in CHANGEABLE and value != getattr(usual, name) else mine
+        found[name] = value if name in CHANGEABLE and value is not None else mine
         excused = (mine,) if name == "kind" else (mine, getattr(usual, name))  # the kind is always given
         if value not in excused and name not in CHANGEABLE:
             raise InputError(f"{name} is {value}, and {mine} in {folder}: leave it out to go on")

@@ -11,6 +11,7 @@ from microtwin.cli.train_run import undo, versions
 from microtwin.errors import InputError
 from microtwin.learn.stopping import first_ctrl_c
 from microtwin.otmr.plan import Plan
+from microtwin.perception import networks
 from microtwin.perception.crossvalidate import FoldReport
 from microtwin.perception.fit import fit
 from microtwin.perception.light_store import LightStore
@@ -33,8 +34,10 @@ def run_rendered(request, folder: Path, facts: dict[str, Any] | None) -> int:
     training = request.training
     if facts is None and (folder / CONFIG).exists():
         raise InputError(f"{folder} holds a training already: go on with --resume {folder}, or give another --out")
-    if training.kind != "depth" and any(robot > 6 for robot in request.render):
+    if training.kind != "depth" and any(6 < robot <= 18 for robot in request.render):
         raise InputError(f"--render {' '.join(map(str, request.render))}: robots 7 to 18 have no poses, train depth")
+    if request.sequences < 2:
+        raise InputError(f"--sequences {request.sequences}: give 2 or more, some calibrate")
     plan = Plan(
         "depth" if training.kind == "depth" else "pose",
         request.render,
@@ -43,6 +46,9 @@ def run_rendered(request, folder: Path, facts: dict[str, Any] | None) -> int:
         training.seed,
     )
     device_of(training.device)
+    networks.build(  # what it refuses is better known before hours of rendering
+        training.network, 1, size=training.size, pretrained=training.pretrained, options=training.options
+    )
     console = Console(highlight=False, soft_wrap=True)
     new = not folder.exists()
     files.open_folder(folder)

@@ -15,9 +15,9 @@ from microtwin.robots.catalogue import Robot
 BEYOND_UM = 2.0  # of depth past either end of the robot's sweep: what the picture's grid still holds the rings of
 
 
-def middle_depth_um(item: Robot, pose: Pose) -> float:
-    """The depth in the middle of a robot's sweep: where its half height is in focus."""
-    return sum(depth_limits_um(item.mesh, orientation(pose, plain()), plain(), item.depth_range_um)) / 2
+def sweep_um(item: Robot, pose: Pose) -> tuple[float, float]:
+    """Least and largest depth of a robot in the image set, standing as its label says."""
+    return depth_limits_um(item.mesh, orientation(pose, plain()), plain(), item.depth_range_um)
 
 
 class Picture:

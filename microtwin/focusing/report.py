@@ -73,6 +73,7 @@ def draw(path: Path, runs: dict[str, tuple[pd.DataFrame, float]]) -> None:
 
     figure = Figure(figsize=(max(11.0, 6.0 * len(runs)), 6.2), layout="constrained")
     FigureCanvasAgg(figure)
+    widest_um = 0.8
     axes = figure.subplots(2, len(runs), squeeze=False, sharex="col", sharey="row", height_ratios=[1.4, 1])
     for (title, (table, target_um)), (above, below) in zip(runs.items(), axes.T, strict=True):
         known = table.true_um.notna().any()
@@ -81,9 +82,9 @@ def draw(path: Path, runs: dict[str, tuple[pd.DataFrame, float]]) -> None:
         above.plot(table.time_s, read, ".", ms=2.5, color="0.6", label="read")
         if known:
             above.plot(table.time_s, truth, lw=0.9, color="#cc3311", label="true")
-        rms_um = _rms((truth if known else read).to_numpy())
+        error = (truth if known else read).to_numpy()
+        rms_um, widest_um = _rms(error), max(widest_um, 1.05 * (_worst(error) or 0.0))
         above.set_title(f"{title}: {'error' if known else 'reading'} {rms_um or math.nan:.3f} µm RMS", fontsize=11)
-        above.set_ylim(-0.8, 0.8)
         below.plot(table.time_s, table.stage_um, lw=1.2, color="#4477aa", label="stage")
         if known:  # what was left of the depth if the stage had stood still
             below.plot(table.time_s, truth - table.stage_um + table.stage_um.iloc[0], lw=1, ls=":", color="k",
@@ -91,6 +92,7 @@ def draw(path: Path, runs: dict[str, tuple[pd.DataFrame, float]]) -> None:
         below.set_xlabel("time (s)")
         for ax in (above, below):
             ax.grid(alpha=0.2)
+    axes[0, 0].set_ylim(-widest_um, widest_um)  # one axis for all
     axes[0, 0].set_ylabel("depth − target (µm)")
     axes[1, 0].set_ylabel("µm")
     handles: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import numpy as np
 from microtwin.errors import InputError
 from microtwin.field import RotatingField
 from microtwin.focusing.disturbance import Drift, DriftKind, Vibration
-from microtwin.focusing.picture import Picture, middle_depth_um
+from microtwin.focusing.picture import Picture, sweep_um
 from microtwin.otmr.framing import PIXEL_UM
 from microtwin.otmr.pose import POSES, Pose
 from microtwin.otmr.randomisation import Randomisation
@@ -82,9 +82,20 @@ class FocusScene:
         Vibration(self.vibration_um, rng)
 
     @property
+    def sweep_um(self) -> tuple[float, float]:
+        """The depths that the image set has of the robot, from the least to the largest: all that any network knows."""
+        return sweep_um(robot(self.robot), self.pose)
+
+    @property
     def middle_um(self) -> float:
-        """The depth in the middle of the robot's sweep: a target that any estimator knows."""
-        return middle_depth_um(robot(self.robot), self.pose)
+        """The depth in the middle of the robot's sweep, where its half height is in focus."""
+        return sum(self.sweep_um) / 2
+
+    def check_target(self, target_um: float) -> None:
+        """Raises InputError unless a depth lies in the robot's sweep."""
+        low, high = self.sweep_um
+        if not low <= target_um <= high:
+            raise InputError(f"target is {target_um:g} µm: give a depth of robot {self.robot}, {low:.1f} to {high:.1f}")
 
     def open(self, seed: int | np.random.Generator, *, blind: bool = False) -> "FocusTwin":
         """The rig, with everything that is drawn drawn from ``seed``; ``blind``: the same without images, and fast."""

@@ -5,12 +5,15 @@ batch normalisations stay, since a handful of images would spoil them. The calib
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
+from microtwin.errors import InputError
+from microtwin.perception import guards
 from microtwin.perception.checkpoint import Loaded
 from microtwin.perception.examples import Examples
 from microtwin.perception.loss import loss
@@ -40,11 +43,29 @@ def adapt(
         augment: of the real images.
 
     Raises:
-        InputError: a class that the checkpoint does not know.
+        InputError: no images, or of another size; a class or a unit of depth that the checkpoint does not know.
     """
-    from copy import deepcopy
+    _check(loaded, real)
+    with guards.deterministic(torch.device("cpu")):
+        return _adapted(
+            loaded, real, renderings, steps, batch, real_batch, learning_rate, augment or Augmentation(), seed, tick
+        )
 
+
+def _check(loaded: Loaded, real: Examples) -> None:
+    if not len(real):
+        raise InputError("no images to adapt to: give at least one labelled crop")
+    if (size := real.images.shape[-1]) != loaded.size:
+        raise InputError(f"images of {size} px for a network of {loaded.size}: prepare them at that size")
     loaded.task.check(real)
+    known = bool(np.isfinite(real.depth).any()) and loaded.task.has_depth
+    if known and real.depth_unit != loaded.task.depth_unit:
+        raise InputError(
+            f"depths are {real.depth_unit}, and the checkpoint's {loaded.task.depth_unit}: give those, or NaN"
+        )
+
+
+def _adapted(loaded, real, renderings, steps, batch, real_batch, learning_rate, augment, seed, tick) -> Loaded:
     model = deepcopy(loaded.model).train()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -54,7 +75,7 @@ def adapt(
     torch.manual_seed(int(np.random.SeedSequence([seed, 0xADA]).generate_state(1)[0]))
     rendered = _endless(renderings, batch)
     repeated = real.take(np.tile(np.arange(len(real)), -(-real_batch * 8 // len(real))))
-    seen = _endless(Stored(repeated, augment=augment or Augmentation(), seed=seed), real_batch)
+    seen = _endless(Stored(repeated, augment=augment, seed=seed), real_batch)
     for step in range(steps):
         total = torch.zeros(())
         for images, labels in (next(rendered), next(seen)):

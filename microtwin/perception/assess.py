@@ -69,8 +69,8 @@ def write_predictions(path: Path, examples: Examples, said: Estimates) -> None:
     if said.pitch_deg is not None:
         columns |= {"true_pitch": examples.pitch_deg, "true_roll": examples.roll_deg}
     if said.depth_um is not None:
-        columns["true_depth"] = examples.depth
-    columns |= {name: values for name, values in vars(said).items() if isinstance(values, np.ndarray)}
+        columns[f"true_depth_{examples.depth_unit}"] = examples.depth
+    columns |= said.columns()
     with files.whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

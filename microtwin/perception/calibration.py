@@ -83,14 +83,17 @@ def _temperatures(task: Task, outputs: np.ndarray, pitch_deg: np.ndarray, roll_d
     truth = np.array([index.get((int(p), int(r)), -1) for p, r in zip(pitch_deg, roll_deg, strict=True)])
     rows = np.flatnonzero(truth >= 0)
     names = ("pitch_temperature", "roll_temperature")
+    # as if one image more had shown the second likeliest pose (Laplace's rule of succession): else images that are all
+    # read right, a few or many, would make it certain
     if not rows.size:
         return dict.fromkeys(names, 1.0)
-    known = np.asarray(outputs)[rows]
+    known, places = np.asarray(outputs)[rows], np.arange(rows.size)
 
     def surprise(logs: np.ndarray) -> float:
         pitch_temperature, roll_temperature = np.exp(logs)
         posterior = log_posterior(task, known, pitch_temperature=pitch_temperature, roll_temperature=roll_temperature)
-        return -float(posterior[np.arange(rows.size), truth[rows]].mean())
+        second = np.partition(posterior, -2, axis=1)[:, -2].mean() if len(task.poses) > 1 else 0.0
+        return -float((posterior[places, truth[rows]].sum() + second) / (rows.size + 1))
 
     bound = (math.log(LIMITS[0]), math.log(LIMITS[1]))
     simplex = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]])  # scipy's own has no width at zero

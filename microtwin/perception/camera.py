@@ -70,7 +70,8 @@ class Camera:
         back[:, 2] = (len(rest) - 1) / 2 - back[:, :2] @ moved
         placed = cv2.warpAffine(rest, back, (_CROP, _CROP), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
         sigma = rng.uniform(*self.blur_px) * PIXEL_UM / GRID_UM
-        placed = cv2.GaussianBlur(placed, (5, 5), sigma)
+        if sigma > 0:  # OpenCV takes 0 for a width of its own choice
+            placed = cv2.GaussianBlur(placed, (5, 5), sigma)
         return placed * np.float32(1.0 + self.contrast * rng.uniform(-1.0, 1.0))
 
     def _lamp(self, rng: np.random.Generator) -> np.ndarray:

@@ -90,6 +90,8 @@ def load(path: Path) -> Loaded:
         raise InputError(f"no checkpoint {path}: give the checkpoint.pt of microtwin train") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder: give the checkpoint.pt in it") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror or error}): give a file that can be read") from None
     except Exception as error:  # torch says a dozen things of files that are not its own
         reason = f"{type(error).__name__}, cut short or not a checkpoint"
         raise InputError(f"cannot read {path} ({reason}): give the checkpoint.pt of microtwin train") from None

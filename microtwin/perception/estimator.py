@@ -47,16 +47,19 @@ class Estimates:
         words = {"pose": ("pitch", "roll"), "depth": ("depth",), "joint": ("pitch", "roll", "depth")}[kind]
         return Estimates(**{name: value for name, value in vars(self).items() if name.startswith(words)})
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """What there is, by name; depths that are scaled are ``depth_scaled`` and so on."""
+        unit = f"_{self.depth_unit}"
+        found = {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        return {name.replace("_um", unit): values for name, values in found.items()}
+
     def row(self, index: int) -> dict[str, float]:
         """What was read from one image, six digits: ``pitch``, ``roll``, and the rest by name; only what there is."""
         found = {}
-        for name, values in vars(self).items():
-            if isinstance(values, np.ndarray):
-                key = {"pitch_deg": "pitch", "roll_deg": "roll"}.get(name, name)
-                value = values[index].item()
-                if self.depth_unit == "scaled":
-                    key = key.replace("_um", "_scaled")
-                found[key] = value if isinstance(value, int) else float(f"{value:.6g}")
+        for name, values in self.columns().items():
+            key = {"pitch_deg": "pitch", "roll_deg": "roll"}.get(name, name)
+            value = values[index].item()
+            found[key] = value if isinstance(value, int) else float(f"{value:.6g}")
         return found
 
 

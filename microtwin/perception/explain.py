@@ -1,7 +1,7 @@
 """Where a network looks: Grad-CAM heat maps (Selvaraju et al., ICCV 2017), as in Fig. 8 of the OTMR paper.
 
-The maps of the last convolution, each weighted by how much it raises what the network said, summed, negatives cut off.
-They are as coarse as that layer (4 × 4 for twinnet at 128 px) and drawn out to the image. Each heat map is scaled from
+The maps of a late convolution, each weighted by how much it raises what the network said, summed, negatives cut off.
+They are as coarse as that layer (8 × 8 for twinnet at 128 px) and drawn out to the image. Each heat map is scaled from
 0 to 1 by itself: it says where, not how much.
 """
 
@@ -28,7 +28,6 @@ def heat_maps(
     estimator: Estimator,
     images: np.ndarray,
     part: Part | None = None,
-    report: Callable[[int], None] = lambda done: None,
 ) -> tuple[np.ndarray, Estimates]:
     """What in each image spoke for the pose that was read from it, or raised the depth.
 
@@ -36,7 +35,6 @@ def heat_maps(
         estimator: the trained network.
         images: (n, H, W) uint8 crops or frames, as :func:`microtwin.perception.prepare.prepare` takes them.
         part: ``pose`` (pitch and roll together) or ``depth``; None is the pose if the network says one.
-        report: called with the number of images done.
 
     Returns:
         (n, s, s) float32 from 0 to 1, s being the network's size, all 0 where nothing speaks for it; and what the
@@ -58,7 +56,6 @@ def heat_maps(
             batch = normalised(torch.as_tensor(prepared[start:stop]).to(estimator.device))
             batch = batch.contiguous(memory_format=torch.channels_last)
             found[start:stop] = camera(input_tensor=batch, targets=targets[start:stop])
-            report(min(stop, len(prepared)))
     estimator.model.zero_grad(set_to_none=True)
     return found, said
 
@@ -104,8 +101,6 @@ def _targets(task: Task, said: Estimates, part: Part, n: int) -> list[Callable[[
 def _grad_cam() -> Any:
     """The class, imported after torchvision, which it uses too and which needs the guard."""
     models()
-    try:
-        from pytorch_grad_cam import GradCAM
-    except ImportError:
-        raise InputError("heat maps need grad-cam: pip install 'microtwin[learn]'") from None
+    from pytorch_grad_cam import GradCAM
+
     return GradCAM

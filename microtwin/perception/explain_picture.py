@@ -69,6 +69,7 @@ def captions(names: list[str], said: Estimates) -> list[str]:
             words.append(f"pitch {said.pitch_deg[k]}° ({said.pitch_probability[k]:.2f})")
             words.append(f"roll {said.roll_deg[k]}° ({said.roll_probability[k]:.2f})")
         if said.depth_um is not None and said.depth_sd_um is not None:
-            words.append(f"depth {said.depth_um[k]:+.2f} ± {said.depth_sd_um[k]:.2f}")
+            unit = "scaled" if said.depth_unit == "scaled" else "µm"
+            words.append(f"depth {said.depth_um[k]:+.2f} ± {said.depth_sd_um[k]:.2f} {unit}")
         found.append("   ".join(words))
     return found

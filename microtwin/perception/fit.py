@@ -52,8 +52,8 @@ def fit(
         ``checkpoint.pt``, or None if it was stopped.
 
     Raises:
-        InputError: a loss that is not finite, too little memory, images of another size, or another training in the
-            folder.
+        TrainingFailed: a loss that is not finite, too little memory. InputError: images of another size, or another
+            training in the folder.
     """
     target = folder / CHECKPOINT
     if train.size != training.size:
@@ -117,7 +117,7 @@ def _epoch(training, task, model, optimiser, train: Source, epoch: int, clock: C
     low = low_precision(training.precision, device.type)
     torch.manual_seed(int(np.random.SeedSequence([training.seed, epoch]).generate_state(1)[0]))  # for dropout
     model.train()
-    total, seen = torch.zeros((), device=device), 0
+    total, slope, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
     for number, (images, labels) in enumerate(train.batches(epoch, training.batch)):
         for group in optimiser.param_groups:
             group["lr"] = rate(training, epoch + seen / len(train))
@@ -130,7 +130,7 @@ def _epoch(training, task, model, optimiser, train: Source, epoch: int, clock: C
             _check(value.detach(), epoch, training)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
+        slope = nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
         optimiser.step()
         total += value.detach() * len(images)
         seen += len(images)
@@ -139,14 +139,17 @@ def _epoch(training, task, model, optimiser, train: Source, epoch: int, clock: C
         if device.type == "cpu" or number % _LOOK == 0:
             clock.tell(epoch, seen, float(total) / seen)
     _check(total, epoch, training)
+    _check(
+        slope, epoch, training, "gradient"
+    )  # earlier ones show in the next loss; the last one's weights would be kept
     return float(total) / max(seen, 1)
 
 
-def _check(value: torch.Tensor, epoch: int, training: Training) -> None:
+def _check(value: torch.Tensor, epoch: int, training: Training, what: str = "loss") -> None:
     if not bool(torch.isfinite(value)):
         kept = f" (epoch {epoch} is kept)" if epoch else ""
-        raise InputError(
-            f"the loss is {float(value)} in epoch {epoch + 1} of {training.epochs}{kept}: train again with a learning "
+        raise guards.TrainingFailed(
+            f"the {what} is {float(value)} in epoch {epoch + 1} of {training.epochs}{kept}: train again with a learning "
             f"rate below {training.learning_rate:g}, and if that does not help look for images without contrast"
         )
 

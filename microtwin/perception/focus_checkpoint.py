@@ -1,19 +1,10 @@
 """Which trained network a focus loop looks through."""
 
-import importlib.resources
 from pathlib import Path
 
 from microtwin.errors import InputError
 from microtwin.perception import extra
-
-NAME = "depth_all.pt"  # reads the depth of all 18 robots
-
-
-def shipped() -> Path:
-    """Where the checkpoint that comes with the package is: in an installed package, or in the source tree's assets."""
-    packaged = Path(str(importlib.resources.files("microtwin"))) / "assets" / "perception"
-    folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "assets" / "perception"
-    return folder / NAME
+from microtwin.perception.shipped import DEPTH, shipped
 
 
 def depth_estimator(path: Path | None, robot: int):
@@ -32,12 +23,12 @@ def depth_estimator(path: Path | None, robot: int):
     from microtwin.otmr.framing import CROP
     from microtwin.perception.estimator import Estimator
 
-    if path is None and not shipped().is_file():
+    if path is None and not shipped(DEPTH).is_file():
         raise InputError(
             "no checkpoint came with this package: give --checkpoint FILE; microtwin train depth makes one"
         )
-    estimator = Estimator.load(path or shipped())
-    task, name = estimator.task, (path or shipped()).name
+    estimator = Estimator.load(path or shipped(DEPTH))
+    task, name = estimator.task, (path or shipped(DEPTH)).name
     if not task.has_depth:
         raise InputError(f"checkpoint {name} reads {task.kind}, no depth: give one of microtwin train depth or joint")
     if task.depth_unit != "um":

@@ -11,6 +11,11 @@ import torch
 from microtwin.errors import InputError
 from microtwin.perception.training import Training
 
+
+class TrainingFailed(InputError):
+    """A training that failed by its own settings: another learning rate, batch or network may not."""
+
+
 _WORDS = ("out of memory", "can't allocate memory", "not enough memory")  # of CUDA, and of torch on a processor
 
 
@@ -38,7 +43,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def memory(training: Training) -> Iterator[None]:
-    """Raises InputError when the block runs out of memory, with the batch to try."""
+    """Raises TrainingFailed when the block runs out of memory, with the batch to try."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
@@ -48,4 +53,4 @@ def memory(training: Training) -> Iterator[None]:
         return
     smaller = training.batch // 2
     remedy = f"try --batch {smaller}" if smaller else "try a smaller --size or --network"
-    raise InputError(f"out of memory with batches of {training.batch} images of {training.size} px: {remedy}")
+    raise TrainingFailed(f"out of memory with batches of {training.batch} images of {training.size} px: {remedy}")

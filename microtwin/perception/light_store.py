@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -54,7 +55,7 @@ class LightStore:
         mine = json.loads(json.dumps(plan.config() | {"shape": shape, "per_chunk": per_chunk}))
         kept = self.folder / PLAN
         if kept.is_file():
-            if json.loads(kept.read_text(encoding="utf-8")) != mine:
+            if _plan_in(kept) != mine:
                 raise InputError(f"{self.folder} holds light of another plan: give another folder, or remove it")
         else:
             with files.whole(kept) as temporary:
@@ -104,10 +105,18 @@ class LightStore:
         return found
 
 
+def _plan_in(path: Path) -> Any:
+    """None if it cannot be read, which is nobody's plan."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
 def _loaded(path: Path) -> Lights | None:
     """None if it is not there, or was not written whole."""
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:  # numpy leaves a file that is no archive open
             return Lights(**{name: kept[name] for name in kept.files})
     except (OSError, ValueError, TypeError, EOFError, BadZipFile):
         return None

@@ -10,7 +10,7 @@ from microtwin.errors import InputError
 from microtwin.perception.source import Labels
 from microtwin.perception.task import Task
 
-SMOOTHING = 0.05  # of class labels: neighbours are five degrees apart, and a label is not that sure
+WIDTH_DEG = 3.0  # of class labels: neighbours are five degrees apart, and a label is not that sure
 _IGNORED = -100
 LOG_VARIANCES = (-16.0, 8.0)  # beyond these a variance says nothing more
 
@@ -18,7 +18,8 @@ LOG_VARIANCES = (-16.0, 8.0)  # beyond these a variance says nothing more
 def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
     """Mean loss of a batch, a scalar: the sum of what the task has.
 
-    Pitch and roll: cross entropy with smoothed labels. Depth: the squared error of the mean, plus the Gaussian negative
+    Pitch and roll: cross entropy with labels as wide as WIDTH_DEG, so that five degrees off is less wrong than fifty
+    (Díaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019). Depth: the squared error of the mean, plus the Gaussian negative
     log likelihood of the variance, weighted by the variance (β = 1 in Seitzer et al., ICLR 2022, eq. 5) and with the
     residual held fixed. So the mean is the least-squares one, and the variance learns the squared error without
     drowning the rest when errors are small. Unknown labels (−1, NaN) count for nothing.
@@ -37,7 +38,8 @@ def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
         ("roll", task.rolls_deg, labels.roll_deg),
     ):
         if task.has_pose:
-            total = total + _cross_entropy(outputs[:, task.slices[name]], classes_of(classes, degrees, name))
+            wanted = classes_of(classes, degrees, name)
+            total = total + _cross_entropy(outputs[:, task.slices[name]], wanted, _soft(classes, outputs.device))
     if task.has_depth:
         mean, log_variance = outputs[:, task.slices["depth"]].unbind(1)
         target = standardised(task, labels.depth)
@@ -82,6 +84,14 @@ def _table(classes: tuple[int, ...], device: torch.device) -> Tensor:
     return table.to(device)
 
 
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    each = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=SMOOTHING, ignore_index=_IGNORED)
-    return each / (targets != _IGNORED).sum().clamp(min=1)
+@functools.cache
+def _soft(classes: tuple[int, ...], device: torch.device) -> Tensor:
+    """(c, c) what each class's label says of every class: a normal distribution of the angle, WIDTH_DEG wide."""
+    angles = torch.tensor(classes, dtype=torch.float32, device=device)
+    return torch.softmax(-0.5 * ((angles[:, None] - angles) / WIDTH_DEG) ** 2, dim=1)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, soft: Tensor) -> Tensor:
+    known = targets != _IGNORED
+    each = -(soft[targets.clamp(min=0)] * F.log_softmax(logits, dim=1)).sum(dim=1)
+    return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from microtwin.errors import InputError
 from microtwin.perception import convolutional, torchvision_models
 from microtwin.perception.prepare import GAIN
+from microtwin.perception.shipped import ZERO_SHOT, shipped
 from microtwin.perception.twinnet import TwinNet
 
 PAPER_NAMES = {
@@ -24,7 +25,8 @@ PAPER_NAMES = {
     "twinnet": "twinnet",
 }
 NAMES = tuple(PAPER_NAMES)
-PRETRAINED = ("vgg16", "resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2", "vit_b_16")  # weights are published
+IMAGENET = ("vgg16", "resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2", "vit_b_16")  # weights are published
+PRETRAINED = (*IMAGENET, "twinnet")  # ours on renderings of robot 3; the weights come with the package
 
 # What each network can be given, and what it has otherwise. The NAS networks are Table V's: with the first the table's
 # 33.66 M parameters and 3.11 GMAC come out. The second's 9.71 M and 5.85 GMAC fit no place of its poolings; nearest is
@@ -32,7 +34,7 @@ PRETRAINED = ("vgg16", "resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2"
 OPTIONS: dict[str, dict[str, Any]] = {
     "nas_pose": {"num_conv": 3, "num_filters": 142, "fc_dim": 299, "dropout": 0.2, "batch_norm": True, "unpooled": 0},
     "nas_depth": {"num_conv": 5, "num_filters": 100, "fc_dim": 493, "dropout": 0.31, "batch_norm": True, "unpooled": 1},
-    "twinnet": {"widths": (32, 64, 128, 192), "blocks": 2, "dropout": 0.1},
+    "twinnet": {"widths": (32, 64, 128, 192), "blocks": 1, "dropout": 0.1},
 }
 
 STEPS = {"vit_b_16": 16, "twinnet": 4}  # the images' side is a multiple of it
@@ -87,13 +89,13 @@ def build(
     pretrained: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Network:
-    """A network with random weights (from torch's generator), or with ImageNet's and a random last layer.
+    """A network with random weights (from torch's generator), or with pretrained ones and a random last layer.
 
     Args:
         name: one of ``NAMES``.
         n_outputs: numbers per image.
         size: side of the images in pixels.
-        pretrained: load the published ImageNet weights, for the networks that have any.
+        pretrained: load the published ImageNet weights, or for twinnet those that renderings taught it.
         options: instead of those in ``OPTIONS``; networks that are not there have none.
 
     Raises:
@@ -102,7 +104,8 @@ def build(
     options = dict(options or {})
     _check(name, size, pretrained, options)
     if name == "twinnet":
-        return Network(name, nn.Identity(), TwinNet(n_outputs, **options))
+        made = Network(name, nn.Identity(), TwinNet(n_outputs, **options))
+        return _taught(made) if pretrained else made
     if name == "cnn":
         body: nn.Module = convolutional.paper_cnn(n_outputs, size)
     elif name in OPTIONS:
@@ -113,7 +116,10 @@ def build(
 
 
 def attention_layer(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None]:
-    """Where Grad-CAM looks: the last convolutional features, or what the last block of a transformer attends with.
+    """Where Grad-CAM looks: late convolutional features, or what the last block of a transformer attends with.
+
+    They are the last ones, but twinnet's are those of its last stage but one: the last has 4 × 4 places at 128 pixels,
+    which outline nothing.
 
     Returns:
         the layer, and what turns its output into (B, channels, rows, columns), None where it is so already.
@@ -127,10 +133,29 @@ def attention_layer(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Ten
     if model.name.startswith("resnet"):
         return body.layer4[-1], None
     if model.name == "twinnet":
-        return body.stages[-1], None
-    if model.name in PRETRAINED:
+        return body.stages[-2:][0], None
+    if model.name in IMAGENET:
         return body.features[-1], None
     return body.features[-1][0], None
+
+
+def _taught(model: Network) -> Network:
+    """twinnet with the weights of the checkpoint that comes with the package, but for the last layer.
+
+    Raises:
+        InputError: there is none, or it is of other options.
+    """
+    path = shipped(ZERO_SHOT)
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)["weights"]
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there: install microtwin again, or leave pretrained out") from None
+    mine = model.state_dict()
+    taken = {name: value for name, value in weights.items() if not name.startswith("body.head.")}
+    if any(name not in mine or mine[name].shape != value.shape for name, value in taken.items()):
+        raise InputError(f"the weights that come with twinnet suit its own options {OPTIONS['twinnet']} alone")
+    model.load_state_dict(mine | taken)
+    return model
 
 
 def _check(name: str, size: int, pretrained: bool, options: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def draw_folds(path: Path, folders: list[Path], true_unit: str | None, said_unit
     columns = {
         "pitch": ("true_pitch", "pitch_deg"),
         "roll": ("true_roll", "roll_deg"),
-        "depth": ("true_depth", "depth_um"),
+        "depth": (f"true_depth_{true_unit}", f"depth_{said_unit}"),
     }
     parts = {
         name: (np.array([float(row[true]) for row in rows]), np.array([float(row[said]) for row in rows]))

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from microtwin.errors import InputError
 from microtwin.perception import search_results
+from microtwin.perception.assess import assess
 from microtwin.perception.estimator import Estimator
 from microtwin.perception.examples import Examples
 from microtwin.perception.folds import folds
-from microtwin.perception.scores import depth_scores, pose_scores
 from microtwin.perception.search_clock import Clock, Report
 from microtwin.perception.search_settings import CONFIG, Search
 from microtwin.perception.search_study import opened
 from microtwin.perception.search_trial import CHECKPOINT, run
 from microtwin.perception.source import Augmentation, Stored
 from microtwin.perception.task import Task
+from microtwin.perception.training import device_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -56,9 +57,10 @@ def search(
         raise InputError(f"{folder} holds a search with another {odd}: go on with the same, or give another --out")
     fold = folds(examples, 5, by=settings.split, seed=settings.seed)[0]
     task = Task.of(examples.take(fold.train), settings.kind)
+    device, augment = device_of(settings.device), Augmentation() if settings.augment else None
     sources = (
-        Stored(examples.take(fold.train), augment=Augmentation() if settings.augment else None, seed=settings.seed),
-        Stored(examples.take(fold.validation), shuffle=False),
+        Stored(examples, fold.train, augment=augment, seed=settings.seed, device=device),
+        Stored(examples, fold.validation, shuffle=False, device=device),
     )
     settings.save(folder)
     label = _label(settings, task)
@@ -85,11 +87,8 @@ def _label(settings: Search, task: Task) -> str:
 
 def _test(examples: Examples, checkpoint: Path, settings: Search) -> dict[str, float]:
     """Scores of the best network."""
-    said = Estimator.load(checkpoint, device=settings.device).prepared(examples.images)
-    if said.depth_um is not None:
-        return depth_scores(examples.depth, said.depth_um)
-    assert said.pitch_deg is not None and said.roll_deg is not None
-    return pose_scores(examples.pitch_deg, examples.roll_deg, said.pitch_deg, said.roll_deg, robot=examples.robot)
+    estimator = Estimator.load(checkpoint, device=settings.device)
+    return assess(examples, estimator.prepared(examples.images), estimator.task.depth_unit)
 
 
 def _reasons(study: "Study") -> str:

@@ -12,7 +12,7 @@ from microtwin.perception.labels import KINDS, Kind
 from microtwin.perception.training import Training
 
 CONFIG = "config.json"
-FREE = ("data", "trials", "device")  # a folder may have been moved
+FREE = ("data", "trials", "device")  # may change from one run to the next: a folder may have been moved
 SEARCHED = KINDS[:2]  # pose and depth: Table I is for each of them alone
 
 
@@ -106,7 +106,7 @@ class Search:
         names = (name for name in self.__dataclass_fields__ if name not in FREE)
         return next((name for name in names if getattr(self, name) != getattr(other, name)), None)
 
-    def extended(self, trials: int | None, device: str | None) -> "Search":
-        """The same search with another number of trials in all, or on another device, if one is given."""
-        changes: dict[str, Any] = {"trials": trials, "device": device}
+    def extended(self, trials: int | None = None, device: str | None = None, data: str | None = None) -> "Search":
+        """The same search with another number of trials in all, device, or place of its images, if one is given."""
+        changes: dict[str, Any] = {"trials": trials, "device": device, "data": data}
         return replace(self, **{name: value for name, value in changes.items() if value is not None})

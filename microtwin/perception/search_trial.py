@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from microtwin.errors import InputError
 from microtwin.perception import progress, search_results
 from microtwin.perception.fit import fit
+from microtwin.perception.guards import TrainingFailed
 from microtwin.perception.search_clock import Clock
 from microtwin.perception.search_settings import Search
 from microtwin.perception.search_space import Choice, need, suggest
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 TRIAL, CHECKPOINT = "trial", "best.pt"
-_OF_THE_TRIAL = ("the loss is", "out of memory")  # how errors of fit begin that another choice may not have
 
 
 def run(
@@ -106,10 +105,10 @@ def _trained(
     training = settings.training(batch=choice.batch_size, learning_rate=choice.learning_rate, options=choice.options)
     try:
         checkpoint = fit(training, task, *sources, place, report=watch, stop=lambda: cut or stop())
-    except InputError as error:
-        if not str(error).startswith(_OF_THE_TRIAL):
-            raise
+    except TrainingFailed as error:
         return _Ended(None, str(error).split(":")[0])
+    if checkpoint and not math.isfinite(values[-1]):  # Optuna would call it failed, and it would be drawn for ever
+        return _Ended(None, f"{values[-1]} on validation")
     if checkpoint:
         return _Ended(checkpoint, value=values[-1])
     if cut:

@@ -97,13 +97,14 @@ class Task:
         return np.array([[pitch[p.pitch_deg], roll[p.roll_deg]] for p in self.poses], dtype=np.int64).reshape(-1, 2)
 
     def check(self, examples: Examples) -> None:
-        """Raises InputError, one line, when examples carry a class or a unit of depth that the task does not know."""
+        """Raises InputError, one line, when examples carry a class that the task does not know."""
+        if not self.has_pose:
+            return
         for name, known, values in (
             ("pitch", self.pitches_deg, examples.pitch_deg),
             ("roll", self.rolls_deg, examples.roll_deg),
         ):
-            odd = sorted({int(v) for v in values if v >= 0} - set(known)) if self.has_pose else []
-            if odd:
+            if odd := sorted({int(v) for v in values if v >= 0} - set(known)):
                 raise InputError(
                     f"images with {name} {_listed(odd)}°, and the checkpoint knows {_listed(known)}°: "
                     "give images of these classes, or a checkpoint that was trained on them"

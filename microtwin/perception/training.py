@@ -9,7 +9,6 @@ from microtwin.perception.labels import KINDS, Kind
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
-LEAST_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Training:
 
     def __post_init__(self) -> None:
         from microtwin.perception.networks import NAMES
+        from microtwin.perception.prepare import check_size
 
         for name, choices in (
             ("kind", KINDS),
@@ -53,10 +53,11 @@ class Training:
                 raise InputError(
                     f"{name} is {getattr(self, name)!r}: choose {', '.join(choices[:-1])} or {choices[-1]}"
                 )
-        for name, least in (("size", LEAST_SIZE), ("epochs", 1), ("batch", 1), ("seed", 0)):
+        for name, least in (("size", 1), ("epochs", 1), ("batch", 1), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"{name} is {value}: give a whole number, {least} or more")
+        check_size(self.size)
         if not (_number(self.learning_rate) and self.learning_rate > 0):
             raise InputError(f"learning_rate is {self.learning_rate}: give a positive number")
         if not (_number(self.weight_decay) and self.weight_decay >= 0):

@@ -43,7 +43,7 @@ class TwinNet(nn.Module):
     """
 
     def __init__(
-        self, n_outputs: int, widths: Sequence[int] = (32, 64, 128, 192), blocks: int = 2, dropout: float = 0.1
+        self, n_outputs: int, widths: Sequence[int] = (32, 64, 128, 192), blocks: int = 1, dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(

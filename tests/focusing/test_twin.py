@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from microtwin.errors import InputError
 from microtwin.field import RotatingField
-from microtwin.focusing.picture import Picture, middle_depth_um
+from microtwin.focusing.picture import Picture, sweep_um
 from microtwin.focusing.twin import FocusScene, Truth, TwinStage
 from microtwin.otmr.pose import Pose
 from microtwin.otmr.randomisation import Randomisation, plain
@@ -38,10 +38,18 @@ def test_pictures_are_those_of_the_image_set():
 @pytest.mark.parametrize("number", sorted(catalogue()))
 def test_every_robot_has_a_middle_within_its_sweep(number):
     item = robot(number)
-    middle = middle_depth_um(item, Pose())
+    low, high = sweep_um(item, Pose())
     height = np.ptp(item.mesh[0][:, 2])
-    assert math.isfinite(middle) and abs(middle) < height * 2 + 1.0
-    FocusScene(robot=number)
+    middle = FocusScene(robot=number).middle_um
+    assert high - low == pytest.approx(item.depth_range_um) and middle == pytest.approx((low + high) / 2)
+    assert abs(middle) < height * 2 + 1.0
+
+
+def test_targets_are_depths_of_the_sweep():
+    QUIET.check_target(-6.0)
+    for beyond in (6.1, -6.1, math.nan, math.inf):
+        with pytest.raises(InputError, match=r"give a depth of robot 7, -6\.0 to 6\.0"):
+            QUIET.check_target(beyond)
 
 
 def test_the_depth_is_the_stage_plus_what_disturbs_it():

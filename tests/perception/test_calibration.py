@@ -46,6 +46,21 @@ def test_temperatures_undo_a_known_scaling(pitch_by, roll_by):
     assert found.roll_temperature == pytest.approx(roll_by, rel=0.05)
 
 
+@pytest.mark.parametrize("count", [20, 500])
+def test_images_that_are_all_read_right_do_not_make_it_certain(count):
+    rng = np.random.default_rng(0)
+    outputs, pose = rng.normal(0, 0.5, (count, 8)), rng.integers(0, len(GRID), count)
+    index = TASK.pose_indices[pose]
+    outputs[np.arange(count), index[:, 0]] += 8
+    outputs[np.arange(count), 4 + index[:, 1]] += 8
+    found = calibrate(TASK, outputs, np.array(PITCHES)[index[:, 0]], np.array(ROLLS)[index[:, 1]], np.full(count, 1.0))
+    posterior = np.exp(
+        log_posterior(TASK, outputs, pitch_temperature=found.pitch_temperature, roll_temperature=found.roll_temperature)
+    )
+    doubt = 1.0 - posterior[np.arange(count), pose].mean()
+    assert 0.5 / (count + 1) < doubt < 4.0 / (count + 1)  # of the next one being another: about one in so many
+
+
 @pytest.mark.parametrize("wrong", [0.2, 1.0, 5.0])
 def test_intervals_of_a_wrong_sigma_are_repaired(wrong):
     outputs, pitch, roll, depth = truthful(4_000)

@@ -12,7 +12,7 @@ from microtwin.otmr.pose import Pose
 from microtwin.perception import explain_picture, networks
 from microtwin.perception.calibration import Calibration
 from microtwin.perception.checkpoint import Loaded
-from microtwin.perception.estimator import Estimator
+from microtwin.perception.estimator import Estimates, Estimator
 from microtwin.perception.examples import Examples
 from microtwin.perception.explain import grown, heat_maps, share_on
 from microtwin.perception.explain_picture import captions, overlaid, pair, write_sheet
@@ -198,6 +198,12 @@ def test_the_hottest_place_is_drawn_red_beside_the_crop():
     row, column = np.unravel_index(redness.argmax(), redness.shape)
     assert abs(row / 16 - 2.5) < 1 and abs(column / 16 - 12.5) < 1
     assert redness[200, 20] < 0
+
+
+@pytest.mark.parametrize(("unit", "word"), [("um", "µm"), ("scaled", "scaled")])
+def test_depths_are_said_with_their_unit(unit, word):
+    said = Estimates(depth_um=np.array([0.5]), depth_sd_um=np.array([0.1]), depth_unit=unit)
+    assert captions(["a"], said) == [f"a   depth +0.50 ± 0.10 {word}"]
 
 
 def test_a_sheet_holds_the_first_and_says_what_was_read(trained, tmp_path, monkeypatch):

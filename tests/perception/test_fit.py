@@ -164,6 +164,20 @@ def test_a_loss_that_is_not_a_number(toy_examples, tmp_path):
     assert run(dataclasses.replace(SHORT, augment=False), examples, tmp_path / "new")  # the images are not to blame
 
 
+def test_weights_that_the_last_step_of_an_epoch_spoils_are_not_kept(toy_examples, tmp_path, monkeypatch):
+    examples, count = toy_examples(10, kind="joint"), iter(range(1, 100))
+
+    def steep(task, outputs, labels):  # in the last of the second epoch's five batches
+        return (0.0 * outputs.sum()).sqrt() if next(count) == 10 else loss_of(task, outputs, labels)
+
+    loss_of = fit.loss_of
+    monkeypatch.setattr(fit, "loss_of", steep)
+    with pytest.raises(InputError, match=r"the gradient is nan in epoch 2 of 3 \(epoch 1 is kept\)"):
+        run(SHORT, examples, tmp_path)
+    kept = torch.load(tmp_path / state.NAME, weights_only=True)
+    assert kept["epoch"] == 1 and all(torch.isfinite(value).all() for value in kept["model"].values())
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -61,6 +61,16 @@ def test_attention_layer_gives_maps_of_many_channels(name):
     assert batch == 2 and channels >= 64 and 3 <= rows == columns <= 24
 
 
+@pytest.mark.parametrize(("options", "side"), [({}, 8), ({"widths": [8, 8]}, 32), ({"widths": [8]}, 32)])
+def test_our_network_is_explained_a_stage_before_its_last(options, side):
+    """Of 128 pixels the last stage has 4 x 4 places left, too few to outline a robot."""
+    model = build("twinnet", 3, size=128, options=options).eval()
+    seen = []
+    attention_layer(model)[0].register_forward_hook(lambda module, given, made: seen.append(made))
+    model(torch.zeros(1, 1, 128, 128))
+    assert [maps.shape[2:] for maps in seen] == [(side, side)]
+
+
 def test_a_transformer_s_map_keeps_the_patches_in_their_places():
     with torch.device("meta"):
         _, reshape = attention_layer(build("vit_b_16", 3, size=64))

@@ -28,6 +28,8 @@ def test_a_training_survives_json(kind, size, epochs, learning_rate, augment, op
         ({"kind": "colour"}, "kind is 'colour': choose pose, depth or joint"),
         ({"network": "alexnet"}, "network is 'alexnet': choose cnn"),
         ({"size": 8}, "size is 8"),
+        ({"size": 512}, "size is 512 px: give 16 to 256"),
+        ({"size": 64.0}, "size is 64.0"),
         ({"epochs": 0}, "epochs is 0"),
         ({"epochs": 1.5}, "epochs is 1.5"),
         ({"batch": True}, "batch is True"),

@@ -1,0 +1,15 @@
+"""The checkpoints that come with the package, in ``assets/perception``."""
+
+import importlib.resources
+from pathlib import Path
+
+DEPTH = "depth_all.pt"  # reads the depth of all 18 robots
+ZERO_SHOT = "robot_03_zero_shot.pt"  # pose and depth of robot 3, taught by renderings alone
+FEW_SHOT = "robot_03_few_shot.pt"  # the same, adapted to twelve real crops
+
+
+def shipped(name: str) -> Path:
+    """Where one is, whether it is there or not: in an installed package, or in the source tree's assets."""
+    packaged = Path(str(importlib.resources.files("microtwin"))) / "assets" / "perception"
+    folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "assets" / "perception"
+    return folder / name
