@@ -31,6 +31,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Tick = Callable[[float], None]  # told the share of a cell that is done, 0 to 1
 Found = dict[str, Any]
 OURS = "twinnet"
+UNSEEN = 100  # added to the data's seed: prints and optics that twinnet's own weights were not taught with
 STOPPED = "stopped; the same command goes on from the last epoch"
 FROM_SCRATCH = ("cnn", "nas_pose", "nas_depth")  # others start from ImageNet, ours from renderings of robot 3
 LARGE = ("vgg16", "vit_b_16")  # a hundred million weights

@@ -22,8 +22,8 @@ from rich.table import Table
 from microtwin import files
 from microtwin.errors import InputError, exit_code
 from microtwin.focusing import report
-from microtwin.focusing.report import GOAL_UM
 from microtwin.focusing.hold import hold
+from microtwin.focusing.report import GOAL_UM
 from microtwin.focusing.twin import FocusScene, Truth
 from microtwin.perception.focus import FocusController, FromPixels, Sight
 from microtwin.perception.focus_checkpoint import depth_estimator

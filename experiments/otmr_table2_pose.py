@@ -63,7 +63,6 @@ PAPER: dict[int, dict[str, tuple[float, ...]]] = {
     },
 }
 NETWORKS = (*PAPER[1], OURS)
-UNSEEN = 100  # added to the data's seed: prints and optics that twinnet's own weights were not taught with
 Split = Literal["sequence", "frame"]
 Key = tuple[int, Split, float]  # a table: robot, split, lean
 
@@ -79,7 +78,7 @@ def effort(scale: Scale, network: str) -> Effort:
     if scale == "smoke":
         return Effort(32, 1, 1, images=0 if network == OURS else 64, batch=32)
     if network == OURS:
-        return Effort(128, 8, 5, pretrained=True)
+        return Effort(96, 6, 5, pretrained=True)
     return Effort(64, 4, 1, images=1000) if network in bench.LARGE else Effort(64, 6, 1, images=2400)
 
 
@@ -131,7 +130,7 @@ def images_of(cell: Cell, sets: Path) -> Path:
         robots=[s["robot"]],
         sequences=sequences,
         images_per_sequence=each,
-        seed=s["seed"] + UNSEEN,
+        seed=s["seed"] + bench.UNSEEN,
         randomise=Randomisation(lean_deg=s["lean_deg"]),
         quick=s["quick"],
     )

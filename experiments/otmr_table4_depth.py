@@ -48,7 +48,7 @@ _SHOWN = 3  # of what is not met
 
 def images(scale: Scale) -> tuple[int, int]:
     """Sequences of each robot, images of each; ``paper``: 5,600 images, as its robot 8 has (section IV.F)."""
-    return {"smoke": (10, 2), "laptop": (200, 12), "paper": (280, 20)}[scale]
+    return {"smoke": (10, 2), "laptop": (160, 12), "paper": (280, 20)}[scale]
 
 
 def effort(scale: Scale, network: str) -> Effort:
@@ -57,9 +57,9 @@ def effort(scale: Scale, network: str) -> Effort:
     if scale == "smoke":
         return Effort(32, 1, 1, batch=32)
     if network == ALL_SIX:
-        return Effort(128, 8, 5, pretrained=True)
+        return Effort(96, 8, 5, pretrained=True)
     if network == OURS:
-        return Effort(128, 8, 1, pretrained=True)
+        return Effort(96, 8, 1, pretrained=True)
     return Effort(64, 4, 1, images=300) if network in bench.LARGE else Effort(64, 5, 1, images=600)
 
 

@@ -9,6 +9,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -758,3 +759,95 @@ def test_otmr_fig8_outlines_lie_where_the_robots_are(tmp_path):
 def test_otmr_fig8_checklist_tells_a_network_that_looks_elsewhere():
     rows = [{"robot": 1, "network": "cnn", "heat_on_robot": heat, "area_of_robot": 0.3} for heat in (0.6, 0.3)]
     assert [passed for _, passed, _ in gradcam.checklist(pd.DataFrame(rows))] == [True, False]
+
+
+sim2real = importlib.import_module("otmr_sim2real")
+
+
+def sim2real_crops(folder: Path) -> Path:
+    """What robot 3's labelled crops are called, with discs in them."""
+    poses = ((0, 0), (30, 0), (70, 0), (15, 15), (30, 5), (45, 10), (60, 60))
+    for k, (pitch, roll) in enumerate(poses):
+        image = np.random.default_rng(k).normal(100, 3, (256, 256)).clip(0, 255).astype(np.uint8)
+        cv2.circle(image, (128, 128), 30 + pitch // 2, 60 + 10 * k, 12)
+        cv2.imwrite(str(folder / f"P{pitch}_R{roll}_depth{0.13 * (k + 1):.2f}.png"), image)
+    return folder
+
+
+@pytest.fixture
+def sketched_light(monkeypatch):
+    """Light without optics; a list of the sequences that were made up."""
+    from microtwin.perception import light_store
+    from microtwin.perception.lights import LIGHT, Lights
+
+    made = []
+
+    def light(job):
+        sequence, n = job.sequence, job.sequence.images
+        made.append(sequence.key)
+        rng = sequence.streams(job.seed)[0]
+        pitch, roll = (np.full(n, v, np.int16) for v in (sequence.pose.pitch_deg, sequence.pose.roll_deg))
+        picture = (1 + 0.2 * rng.standard_normal((n, LIGHT, LIGHT))).astype(np.float16)
+        depths = rng.uniform(-5, 5, n).astype(np.float32)
+        return Lights(picture, pitch, roll, depths, np.full(n, 3, np.int16), np.full(n, sequence.number, np.int32))
+
+    monkeypatch.setattr("microtwin.perception.lights._light", light)
+    monkeypatch.setattr(light_store, "in_processes", lambda workers: lambda work, jobs: (work(job) for job in jobs))
+    return made
+
+
+def test_otmr_sim2real_reads_crops_and_resumes(sketched_light, tmp_path, capsys):
+    from microtwin.perception import checkpoint
+
+    (tmp_path / "crops").mkdir()
+    settings = {"scale": "smoke", "crops": sim2real_crops(tmp_path / "crops"), "out": tmp_path / "out"}
+    sim2real.main(**settings)
+    shown = capsys.readouterr().out
+    assert "pitch" in shown and "usual optics" in shown and "other optics" in shown and "of seed 0" in shown
+    out = settings["out"]
+    table = pd.read_csv(out / "scores.csv")
+    assert table["trained on"].tolist() == ["renderings", "and eleven crops"]
+    assert table.coverage_other.between(0, 1).tolist() == [True, False]  # few-shot networks are not asked
+    crops = pd.read_csv(out / "crops.csv")
+    assert crops.groupby("how").size().to_dict() == {"zero-shot": 7, "few-shot": 7}
+    assert is_a_picture(out / "sim2real.png")
+    zero, few = (checkpoint.load(out / f"{name}.pt") for name in ("zero_shot", "few_shot"))
+    assert (out / "zero_shot.pt").read_bytes() == (out / "seed_0" / "checkpoint.pt").read_bytes()
+    assert sorted(few.extra["adapted_to"]) == sorted(path.name for path in settings["crops"].iterdir())
+    assert "adapted_to" not in zero.extra and few.task == zero.task and len(zero.task.poses) == 40
+    before = {path: path.read_bytes() for path in (out / "scores.csv", out / "crops.csv", out / "few_shot.pt")}
+    assert len(sketched_light) == 40 * 12  # ten of each pose to learn from, one for each kind of optics
+    sim2real.main(**settings)
+    assert len(sketched_light) == 40 * 12
+    tables = [path for path in before if path.suffix == ".csv"]
+    assert [path.read_bytes() for path in tables] == [before[path] for path in tables]
+
+
+def test_otmr_sim2real_leaves_a_crop_out_of_what_reads_it(tmp_path, monkeypatch):
+    samples = list(sim2real.read(sim2real_crops(tmp_path)))
+    images = np.stack([sample.image() for sample in samples])
+    taught = []
+    monkeypatch.setattr(sim2real, "_adapted", lambda *args: taught.append(args[3]))
+    monkeypatch.setattr(sim2real, "_read", lambda network, images: Said(np.zeros(1)))
+
+    class Progress:
+        track = staticmethod(lambda steps, description: steps)
+
+    class Said:
+        def __init__(self, pitch_deg):
+            self.pitch_deg = pitch_deg
+
+    monkeypatch.setattr("microtwin.perception.estimator.Estimates", lambda **values: values)
+    sim2real._left_out(tmp_path, None, sim2real.SCALES["smoke"], None, samples, images, 0, Progress())
+    assert [set(samples) - set(others) for others in taught] == [{sample} for sample in samples]
+    assert {len(others) for others in taught} == {6}
+
+
+def test_otmr_sim2real_refuses_a_folder_without_crops(tmp_path):
+    (tmp_path / "crops").mkdir()
+    sim2real_crops(tmp_path / "crops")
+    for path in sorted((tmp_path / "crops").iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(InputError, match="has 1 crops with pose and depth"):
+        sim2real.main(scale="smoke", crops=tmp_path / "crops", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

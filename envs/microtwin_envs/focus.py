@@ -33,9 +33,9 @@ class FocusEnv(gym.Env):
     microscope, camera and background, drawn as those of the generated image set.
 
     Keyword arguments: ``robot``, 1 to 18 or ``any`` for another one in every episode; ``pose``, as ``P30_R5``;
-    ``target_um``, in the robot's sweep, or None for another one in every episode, within 35 % of it about its middle; ``drift``
-    (``ramps`` or ``walk``), ``drift_um_s``, ``vibration_um``, ``latency_frames``, ``max_episode_s``, ``observation``
-    and ``render_mode`` (``human``, ``rgb_array`` or None).
+    ``target_um``, in the robot's sweep, or None for another one in every episode, within 35 % of the sweep about its
+    middle; ``drift`` (``ramps`` or ``walk``), ``drift_um_s``, ``vibration_um``, ``latency_frames``, ``max_episode_s``,
+    ``observation`` and ``render_mode`` (``human``, ``rgb_array`` or None).
 
     Observation, as late as the camera: with ``observation="pixels"`` a dictionary
 

@@ -26,7 +26,8 @@ def evaluate(
 
     Args:
         folder: labelled images, as microtwin dataset makes them, or OTMR's own.
-        checkpoint: of microtwin train.
+        checkpoint: of microtwin train, or the name of one that comes with the package: depth_all, robot_03_zero_shot or
+            robot_03_few_shot.
         out: folder for what is written.
         task: score only pose or depth of a checkpoint that knows both.
         robots: numbers from 1 to 18.

@@ -20,7 +20,8 @@ def predict(
 
     Args:
         images: crops of 256 × 256 pixels, or full frames of the camera.
-        checkpoint: of microtwin train.
+        checkpoint: of microtwin train, or the name of one that comes with the package: depth_all, robot_03_zero_shot or
+            robot_03_few_shot.
         turns: average over each image in 1, 2 or 4 turns in the plane.
         device: for the network.
         unreadable: refuse when an image cannot be read, or leave it out.

@@ -40,6 +40,7 @@ def train(
     render: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N ...", help_behavior_hint="(default: none)")] = (),
     sequences: int = 40,
     images_per_sequence: int = 10,
+    shape: float = 1.0,
     resume: Path | None = None,
 ) -> int:
     """Train a network on labelled images, and test it by cross-validation; or on renderings that never repeat.
@@ -65,7 +66,8 @@ def train(
         learning_rate: greatest of the cycle.
         weight_decay: of AdamW.
         augment: turn, shift and blur images, and add noise.
-        pretrained: begin from weights learnt on ImageNet (torchvision fetches them).
+        pretrained: begin from weights learnt on ImageNet, which torchvision fetches; twinnet from those that come with
+            microtwin, learnt on renderings of robot 3.
         precision: of the passes; auto is bfloat16 where the machine has it.
         device: for the network.
         seed: of everything that is drawn.
@@ -75,6 +77,7 @@ def train(
             at it is another in-plane angle, place, blur, lamp and noise. One network, as with --folds 0.
         sequences: with --render, of each pose, or of each robot that has none.
         images_per_sequence: with --render, at so many depths.
+        shape: with --render, standard deviation of the robots' sizes in units of their uncertainties; 0 for the CAD's.
         resume: folder of a training to go on with; --batch, --precision, --device, --fold and --data may be changed.
     """
     from microtwin.cli.assignments import assignments
@@ -95,7 +98,7 @@ def train(
     place = str(data.absolute()) if data else None
     asked: dict[str, Any] = dict(
         data=place, robots=robots, folds=folds, fold=fold, split=split, unreadable=unreadable,
-        render=render, sequences=sequences, images_per_sequence=images_per_sequence,
+        render=render, sequences=sequences, images_per_sequence=images_per_sequence, shape=shape,
     )  # fmt: skip
     if resume is None:
         if data is None and not render:

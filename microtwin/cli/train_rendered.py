@@ -56,12 +56,13 @@ def run_rendered(request, folder: Path, facts: dict[str, Any] | None) -> int:
         request.save(folder, {"versions": recording.versions() | versions()})
     total = sum(item.images for item in plan.items())
     console.print(f"{count(total, 'image')} of {count(len(plan.items()), 'sequence')} to render, then one network")
+    made = None
     try:
         with first_ctrl_c() as stopped, Watch(console) as watch:
             store = LightStore(
                 folder / "light",
                 plan,
-                shape=1.0,
+                shape=request.shape,
                 per_chunk=max(request.sequences // CHUNKS, 1),
                 workers=WORKERS,
                 report=watch.rendered,
@@ -83,7 +84,7 @@ def run_rendered(request, folder: Path, facts: dict[str, Any] | None) -> int:
         if facts is None:
             undo(folder, new)
         raise
-    if lights is None or made is None:
+    if made is None:
         console.print(f"stopped and saved: go on with microtwin train {training.kind} --resume {folder}")
         return 130
     console.print(f"wrote {made}")

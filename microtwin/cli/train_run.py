@@ -76,7 +76,7 @@ def _opening(request, found, sequences: int) -> Iterator[str]:
             "those of a new sequence"
         )
     if not request.folds:
-        yield "scored on the eighth that calibrates: scores are a little too good, and coverage is right by construction"
+        yield "scored on the eighth that calibrates it: a little too good, and intervals that hold by construction"
 
 
 def undo(folder: Path, new: bool) -> None:

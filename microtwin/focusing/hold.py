@@ -92,7 +92,7 @@ def probe(rig: FocusRig, sight: Sight) -> float:
     """Move the stage up, down again, and look: µm of depth per µm of stage, about 1.
 
     A stage that moves the wrong way would run away from the target instead of towards it. The two ways cancel a steady
-    drift.
+    drift. It ends where it began.
 
     Raises:
         InputError: the depth does not follow, or it follows upside down; no robot is in view. RigError: the rig does
@@ -105,9 +105,13 @@ def probe(rig: FocusRig, sight: Sight) -> float:
     if not low <= home_um + up * PROBE_UM <= high:
         raise InputError(f"the stage can go from {low:g} to {high:g} µm: it needs {PROBE_UM:g} µm to hold a depth")
     seen = []
-    for place_um in (home_um, home_um + up * PROBE_UM, home_um):
-        stage.move_to(place_um)
-        seen.append(_looked(rig, sight))
+    try:
+        for place_um in (home_um, home_um + up * PROBE_UM, home_um):
+            stage.move_to(place_um)
+            seen.append(_looked(rig, sight))
+    except InputError:
+        stage.move_to(home_um)
+        raise
     gain = up * (seen[1] - (seen[0] + seen[2]) / 2) / PROBE_UM
     if gain < -LEAST_GAIN:
         raise InputError(

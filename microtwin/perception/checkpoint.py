@@ -16,6 +16,7 @@ from microtwin import files
 from microtwin.errors import InputError
 from microtwin.perception import networks
 from microtwin.perception.calibration import Calibration
+from microtwin.perception.shipped import SHIPPED, named
 from microtwin.perception.task import Task
 
 FORMAT = 1
@@ -79,19 +80,22 @@ def halved(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def load(path: Path) -> Loaded:
-    """Read a checkpoint.
+    """Read a checkpoint: a file, or the name of one that comes with the package, as ``depth_all``.
 
     Raises:
         InputError: no such file, no checkpoint, one of a newer format, or one that does not fit its network.
     """
+    path = named(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"no checkpoint {path}: give the checkpoint.pt of microtwin train") from None
+        raise InputError(
+            f"no checkpoint {path}: give the checkpoint.pt of microtwin train, or one of {', '.join(SHIPPED)}"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder: give the checkpoint.pt in it") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror or error}): give a file that can be read") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read: ask for the right to, or give another checkpoint.pt") from None
     except Exception as error:  # torch says a dozen things of files that are not its own
         reason = f"{type(error).__name__}, cut short or not a checkpoint"
         raise InputError(f"cannot read {path} ({reason}): give the checkpoint.pt of microtwin train") from None

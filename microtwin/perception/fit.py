@@ -139,9 +139,7 @@ def _epoch(training, task, model, optimiser, train: Source, epoch: int, clock: C
         if device.type == "cpu" or number % _LOOK == 0:
             clock.tell(epoch, seen, float(total) / seen)
     _check(total, epoch, training)
-    _check(
-        slope, epoch, training, "gradient"
-    )  # earlier ones show in the next loss; the last one's weights would be kept
+    _check(slope, epoch, training, "gradient")  # earlier ones show in the next loss; the last one's would be kept
     return float(total) / max(seen, 1)
 
 
@@ -149,8 +147,8 @@ def _check(value: torch.Tensor, epoch: int, training: Training, what: str = "los
     if not bool(torch.isfinite(value)):
         kept = f" (epoch {epoch} is kept)" if epoch else ""
         raise guards.TrainingFailed(
-            f"the {what} is {float(value)} in epoch {epoch + 1} of {training.epochs}{kept}: train again with a learning "
-            f"rate below {training.learning_rate:g}, and if that does not help look for images without contrast"
+            f"the {what} is {float(value)} in epoch {epoch + 1} of {training.epochs}{kept}: train again with a "
+            f"learning rate below {training.learning_rate:g}, or look for images without contrast"
         )
 
 

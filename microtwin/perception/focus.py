@@ -48,7 +48,7 @@ class FromPixels:
 
     Raises:
         LostError: when called: nothing in the frame, or the estimator does not know. InputError: a frame without an
-            image, or too coarse.
+            image, too coarse, or too small.
     """
 
     def __init__(self, estimator: Estimator):
@@ -79,6 +79,11 @@ class FromPixels:
         if abs(ratio - 1) > SCALE_ERROR:
             how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
             image = cv2.resize(image, None, fx=ratio, fy=ratio, interpolation=how)
+        if min(image.shape) < CROP[0]:
+            raise InputError(
+                f"frame is {image.shape[1]} × {image.shape[0]} pixels at {PIXEL_UM:g} µm each: depth is read from "
+                f"{CROP[0] * PIXEL_UM:.0f} × {CROP[0] * PIXEL_UM:.0f} µm, give the camera a larger region"
+            )
         if image.shape == CROP:
             roi.locate(image)  # raises where nothing is to be seen
             return image

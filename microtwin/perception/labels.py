@@ -156,7 +156,7 @@ def _remedy(rows: list[_Row]) -> str:
     ]
     if not has:
         return "give a folder with P30_R5 folders, or with a file of depths"
-    return f"its images have {' and '.join(has)} only" if len(has) == 1 else "no image has both"
+    return f"its images have {has[0]} only, ask for {has[0][:-1]}" if len(has) == 1 else "no image has both"
 
 
 def _listed(robots: set[int]) -> str:

@@ -19,10 +19,13 @@ def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
     """Mean loss of a batch, a scalar: the sum of what the task has.
 
     Pitch and roll: cross entropy with labels as wide as WIDTH_DEG, so that five degrees off is less wrong than fifty
-    (Díaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019). Depth: the squared error of the mean, plus the Gaussian negative
-    log likelihood of the variance, weighted by the variance (β = 1 in Seitzer et al., ICLR 2022, eq. 5) and with the
-    residual held fixed. So the mean is the least-squares one, and the variance learns the squared error without
-    drowning the rest when errors are small. Unknown labels (−1, NaN) count for nothing.
+    (Díaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019).
+
+    Depth: the squared error of the mean, plus the Gaussian negative log likelihood of the variance, weighted by the
+    variance (β = 1 in Seitzer et al., ICLR 2022, eq. 5) and with the residual held fixed. So the mean is the
+    least-squares one, and the variance learns the squared error without drowning the rest when errors are small.
+
+    Unknown labels (−1, NaN) count for nothing.
 
     Args:
         outputs: (n, task.n_outputs); taken to float32.

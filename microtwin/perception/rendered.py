@@ -17,7 +17,7 @@ from microtwin.perception.source import Labels
 from microtwin.perception.task import LEAST_SD, Task
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Rendered:
     """A :class:`microtwin.perception.source.Source` whose images never repeat.
 

@@ -22,7 +22,8 @@ class Request:
         data: folder of labelled images. robots: numbers; none is all.
         folds: of the cross-validation; 0 trains one network on everything but an eighth. fold: only this one.
         split: ``sequence`` or ``frame``. unreadable: ``refuse`` or ``skip`` images that cannot be read.
-        render: robots to be rendered instead of reading ``data``: so many sequences of each pose and images of each.
+        render: robots to be rendered instead of reading ``data``: so many sequences of each pose, images of each,
+            and sizes so far off the catalogue's (:func:`microtwin.robots.varied.varied`).
     """
 
     training: Training = field(default_factory=Training)
@@ -35,10 +36,13 @@ class Request:
     render: tuple[int, ...] = ()
     sequences: int = 40
     images_per_sequence: int = 10
+    shape: float = 1.0
 
     def __post_init__(self) -> None:
         if self.folds == 1 or self.folds < 0:
             raise InputError(f"folds is {self.folds}: give 2 or more, or 0 to train one network on everything")
+        if not 0 <= self.shape <= 5:
+            raise InputError(f"shape is {self.shape}: give 0 to 5, 1 varies sizes as far as they are uncertain")
         if self.fold is not None and not 0 <= self.fold < self.folds:
             asked = f"0 to {self.folds - 1}" if self.folds else "--folds with it"
             raise InputError(f"fold is {self.fold}: give {asked}")

@@ -6,6 +6,12 @@ from pathlib import Path
 DEPTH = "depth_all.pt"  # reads the depth of all 18 robots
 ZERO_SHOT = "robot_03_zero_shot.pt"  # pose and depth of robot 3, taught by renderings alone
 FEW_SHOT = "robot_03_few_shot.pt"  # the same, adapted to twelve real crops
+SHIPPED = tuple(name.removesuffix(".pt") for name in (DEPTH, ZERO_SHOT, FEW_SHOT))
+
+
+def named(path: Path) -> Path:
+    """The path, or the shipped checkpoint's where it is only the name of one and no file."""
+    return shipped(f"{path}.pt") if str(path) in SHIPPED and not path.exists() else path
 
 
 def shipped(name: str) -> Path:

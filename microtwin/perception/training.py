@@ -20,7 +20,7 @@ class Training:
         size: of the images' sides as the network sees them, pixels.
         epochs, batch, learning_rate, weight_decay: of AdamW with one cycle.
         augment: turn, shift, blur and add noise.
-        pretrained: begin from torchvision's weights.
+        pretrained: begin from torchvision's weights, or twinnet's own.
         precision: of the forward and backward passes; auto is bfloat16 where the machine has it.
         seed: of everything that is drawn. options: of the network.
     """

@@ -170,6 +170,19 @@ def test_the_probe_says_that_there_is_no_robot():
         probe(FocusScene().open(0, blind=True), nothing)
 
 
+def test_the_probe_goes_back_where_it_saw_nothing_any_more():
+    rig = FocusScene(drift_um_s=0.0).open(0, blind=True)
+
+    def sight(frame):
+        if rig.stage.position_um > 0.5:
+            raise LostError("no robot found")
+        return Truth(0.02, 0)(frame)
+
+    with pytest.raises(InputError, match="no robot found"):
+        probe(rig, sight)
+    assert rig.stage.position_um == 0.0
+
+
 def test_a_rig_without_a_stage_is_told():
     rig = FocusScene().open(0, blind=True)
     rig.stage = None  # pyright: ignore[reportAttributeAccessIssue]

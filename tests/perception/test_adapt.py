@@ -44,9 +44,9 @@ def lights(n: int, seed: int, *, grown: float = 1.0) -> Lights:
     ring = np.exp(-(((r - 18.0 - pitch[:, None, None] / 3) / 5) ** 2))
     spot = np.exp(-((r / (4.0 + roll[:, None, None] / 5)) ** 2))
     light = 1 + (0.5 + 0.05 * depth[:, None, None]) * (spot - ring)
-    whole = [values.astype(np.int16) for values in (pitch, roll)]
     robot, sequence = np.full(n, 3, np.int16), np.arange(n, dtype=np.int32)
-    return Lights(light.astype(np.float16), *whole, depth.astype(np.float32), robot, sequence)
+    pitch, roll = pitch.astype(np.int16), roll.astype(np.int16)
+    return Lights(light.astype(np.float16), pitch, roll, depth.astype(np.float32), robot, sequence)
 
 
 def crops(n: int, seed: int, **changes) -> Examples:
@@ -162,6 +162,7 @@ def test_an_adapted_network_can_be_kept(loaded, tmp_path):
     checkpoint.save(tmp_path / "few.pt", made.model, made.task, made.network, made.size, made.options, made.calibration)
     images = crops(5, 3).images
     one, other = Estimator(made).prepared(images), Estimator.load(tmp_path / "few.pt").prepared(images)
+    assert one.depth_um is not None and other.depth_um is not None
     np.testing.assert_allclose(one.depth_um, other.depth_um, atol=0.05)
 
 

@@ -215,3 +215,9 @@ def test_an_estimator_that_does_not_know_is_a_lost_robot(crop, depth_um, sd_um):
 def test_a_camera_too_coarse_is_refused(crop):
     with pytest.raises(InputError, match=r"0\.345 µm per pixel"):
         FromPixels(Watcher())(Frame(0, 0.0, crop, 0.345))
+
+
+def test_a_frame_too_small_for_a_crop_is_refused_in_its_own_words():
+    for side, um_per_px in ((200, 0.055), (300, 0.03)):
+        with pytest.raises(InputError, match="depth is read from 14 × 14 µm, give the camera a larger region"):
+            FromPixels(lambda images: None)(Frame(0, 0.0, np.full((side, 300), 110, np.uint8), um_per_px))

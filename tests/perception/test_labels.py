@@ -64,7 +64,7 @@ def test_of_several_robots_those_asked_for_are_taken(toy_set):
     assert len(labelled(toy_set(), "depth", (2, 8)).paths) == len(labelled(toy_set(), "depth").paths)
     with pytest.raises(InputError, match=r"has no robot 5: it has robots 2, 8"):
         labelled(toy_set(), "depth", (8, 5))
-    with pytest.raises(InputError, match=r"no poses for pose: its images have depths only"):
+    with pytest.raises(InputError, match=r"no poses for pose: its images have depths only, ask for depth"):
         labelled(toy_set(), "pose", (8,))
 
 

@@ -29,9 +29,10 @@ def optics(monkeypatch) -> SimpleNamespace:
         sequence = job.sequence
         found.rendered.append((sequence.robot, sequence.number))
         rng, n = sequence.streams(job.seed)[0], sequence.images
-        each = [np.full(n, v) for v in (sequence.pose.pitch_deg, sequence.pose.roll_deg)]
+        pitch, roll = (np.full(n, v) for v in (sequence.pose.pitch_deg, sequence.pose.roll_deg))
         picture = rng.uniform(size=(n, 4, 4)).astype(np.float16)
-        return Lights(picture, *each, rng.uniform(size=n), np.full(n, sequence.robot), np.full(n, sequence.number))
+        depths = rng.uniform(size=n)
+        return Lights(picture, pitch, roll, depths, np.full(n, sequence.robot), np.full(n, sequence.number))
 
     def in_processes(workers: int):
         def run(work, jobs):
@@ -63,7 +64,6 @@ def test_chunks_have_every_sequence_once(tmp_path, optics, per_chunk, counts):
     assert sorted(optics.rendered) == [(robot, k) for robot in (7, 8) for k in range(5)]
     every = store.all()
     assert every is not None and len(every) == 30 and len(optics.rendered) == 10  # nothing twice
-    assert every.robot.dtype == parts[0].robot.dtype
 
 
 def test_a_chunk_is_the_same_first_or_last_or_again(tmp_path, optics):

@@ -115,7 +115,6 @@ def test_light_says_what_it_shows(bar, chain):
     assert bar[1].roll_deg[0] == 30 and chain[1].pitch_deg[0] == 0
 
 
-
 def test_depths_are_spread_over_the_sweep(monkeypatch):
     item = sequence(8, images=20)
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from microtwin.errors import InputError
 from microtwin.otmr.pose import Pose
-from microtwin.perception.loss import SMOOTHING, classes_of, loss
+from microtwin.perception.loss import WIDTH_DEG, classes_of, loss
 from microtwin.perception.source import Labels
 from microtwin.perception.task import Task
 
@@ -20,11 +20,28 @@ def labels(pitch=(0,), roll=(0,), depth=(math.nan,)) -> Labels:
 
 
 def test_pose_loss_is_two_cross_entropies():
+    """Labels of classes far apart are hard ones."""
     outputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     mine = loss(POSE, outputs, labels((0, 60, 30, 0), (45, 0, 45, 0), (0.0,) * 4))
-    pitch = F.cross_entropy(outputs[:, :3], torch.tensor([0, 2, 1, 0]), label_smoothing=SMOOTHING)
-    roll = F.cross_entropy(outputs[:, 3:], torch.tensor([1, 0, 1, 0]), label_smoothing=SMOOTHING)
+    pitch = F.cross_entropy(outputs[:, :3], torch.tensor([0, 2, 1, 0]))
+    roll = F.cross_entropy(outputs[:, 3:], torch.tensor([1, 0, 1, 0]))
     assert mine.item() == pytest.approx((pitch + roll).item(), rel=1e-6)
+
+
+def test_the_likeliest_answer_is_as_wide_as_a_label():
+    task = Task("pose", (0, 5, 10, 50), (0,), tuple(Pose(p, 0) for p in (0, 5, 10, 50)))
+    densities = [math.exp(-0.5 * (apart / WIDTH_DEG) ** 2) for apart in (5, 0, 5, 45)]
+    best = torch.tensor([[*(math.log(d / sum(densities)) for d in densities), 0.0]], requires_grad=True)
+    loss(task, best, labels((5,), (0,))).backward()
+    assert best.grad is not None and best.grad.abs().max() < 1e-6  # nothing is better
+
+    def cost(said: int) -> float:
+        logits = torch.zeros(1, 5)
+        logits[0, task.pitches_deg.index(said)] = 5.0
+        return loss(task, logits, labels((5,), (0,))).item()
+
+    assert cost(0) == pytest.approx(cost(10))
+    assert cost(5) < cost(0) < cost(50)  # five degrees off is less wrong
 
 
 def test_the_mean_follows_the_squared_error_alone():

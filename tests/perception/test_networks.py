@@ -93,7 +93,7 @@ def test_options_change_the_network():
         with torch.device("meta"):
             return sum(p.numel() for p in build(**{"n_outputs": 4, "size": 64, **rest}).parameters())
 
-    assert count(name="twinnet", options={"blocks": 1}) < count(name="twinnet")
+    assert count(name="twinnet", options={"blocks": 2}) > count(name="twinnet")
     assert count(name="twinnet", options=OPTIONS["twinnet"]) == count(name="twinnet")
     small = {"num_conv": 1, "num_filters": 16, "fc_dim": 64, "batch_norm": False}
     assert count(name="nas_pose", options=small) == (9 * 3 + 1) * 16 + (32 * 32 * 16 + 1) * 64 + (64 + 1) * 4
