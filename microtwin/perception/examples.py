@@ -30,8 +30,6 @@ class Examples:
         robot: (n,) int16, number 1 to 18, −1 where unknown.
         sequence: (n,) int32: pictures with the same number may show the same moment.
         paths: their files.
-        view_pitch_deg, view_roll_deg: (n,) int16: the first pose of the grid that shows the same view, for robots with
-            symmetries.
         kind: the task they were loaded for.
         skipped: files that were left out because they cannot be read.
     """
@@ -44,8 +42,6 @@ class Examples:
     robot: np.ndarray
     sequence: np.ndarray
     paths: list[str]
-    view_pitch_deg: np.ndarray
-    view_roll_deg: np.ndarray
     kind: Kind = "pose"
     skipped: tuple[str, ...] = ()
 
@@ -120,8 +116,6 @@ def _examples(images: np.ndarray, labels: Labelled, kind: Kind) -> Examples:
         robot=labels.robot,
         sequence=labels.sequence,
         paths=labels.paths,
-        view_pitch_deg=labels.view_pitch_deg,
-        view_roll_deg=labels.view_roll_deg,
         kind=kind,
     )
 

@@ -11,7 +11,6 @@ from microtwin.errors import InputError
 from microtwin.otmr.pose import Pose
 from microtwin.otmr.read import Sample, read
 from microtwin.otmr.store import SETTINGS
-from microtwin.otmr.symmetry import pose_class
 
 Kind = Literal["pose", "depth", "joint"]
 Unit = Literal["um", "scaled"]
@@ -32,8 +31,6 @@ class Labelled:
     depth_unit: Unit | None
     robot: np.ndarray
     sequence: np.ndarray
-    view_pitch_deg: np.ndarray
-    view_roll_deg: np.ndarray
 
 
 def labelled(folder: str | os.PathLike[str], kind: Kind, robots: tuple[int, ...] = ()) -> Labelled:
@@ -69,7 +66,6 @@ class _Row:
     path: str
     robot: int | None
     pose: Pose | None
-    view: Pose | None
     posed: bool
     depth: float | None
     depth_unit: Unit | None
@@ -87,7 +83,7 @@ def _rows(folder: Path) -> list[_Row]:
 def _table(folder: Path) -> list[_Row]:
     import pandas as pd
 
-    columns = ["path", "task", "robot", "pitch_deg", "roll_deg", "pose_class", "depth_um", "sequence"]
+    columns = ["path", "task", "robot", "pitch_deg", "roll_deg", "depth_um", "sequence"]
     path = folder / _TABLE
     try:
         table = pd.read_parquet(path, columns=columns)
@@ -99,22 +95,20 @@ def _table(folder: Path) -> list[_Row]:
             path=str(folder / name),
             robot=int(robot),
             pose=Pose(int(pitch), int(roll)),
-            view=Pose.named(view),
             posed=task == "pose",
             depth=float(depth),
             depth_unit="um",
             sequence=(int(robot), int(sequence)),
         )
-        for name, task, robot, pitch, roll, view, depth, sequence in table.itertuples(index=False, name=None)
+        for name, task, robot, pitch, roll, depth, sequence in table.itertuples(index=False, name=None)
     ]
 
 
 def _row(sample: Sample) -> _Row:
     pose = sample.pose
-    view = pose if pose is None or sample.robot is None else pose_class(sample.robot, pose)
     place = (sample.robot, sample.sequence)
     path, posed = str(sample.path), pose is not None
-    return _Row(path, sample.robot, pose, view, posed, sample.depth, sample.depth_unit, place)
+    return _Row(path, sample.robot, pose, posed, sample.depth, sample.depth_unit, place)
 
 
 def _check_gaps(rows: list[_Row], chosen: list[_Row], kind: Kind) -> None:
@@ -133,7 +127,7 @@ def _arrays(rows: list[_Row], unit: Unit | None) -> Labelled:
     def angles(poses: list[Pose | None], name: str) -> np.ndarray:
         return np.array([getattr(p, name) if p else UNKNOWN for p in poses], dtype=np.int16)
 
-    poses, views = [row.pose for row in rows], [row.view for row in rows]
+    poses = [row.pose for row in rows]
     depths = [row.depth if unit and row.depth is not None else np.nan for row in rows]
     return Labelled(
         paths=[row.path for row in rows],
@@ -143,8 +137,6 @@ def _arrays(rows: list[_Row], unit: Unit | None) -> Labelled:
         depth_unit=unit,
         robot=np.array([UNKNOWN if row.robot is None else row.robot for row in rows], dtype=np.int16),
         sequence=np.array([codes.setdefault(row.sequence, len(codes)) for row in rows], dtype=np.int32),
-        view_pitch_deg=angles(views, "pitch_deg"),
-        view_roll_deg=angles(views, "roll_deg"),
     )
 
 

@@ -38,7 +38,7 @@ def varied(number: int, spread: float, rng: np.random.Generator) -> Mesh:
             made = recipe.mesh(**changes)
         except InputError:  # sizes that make no body
             continue
-        return np.asarray(made.vertices), np.asarray(made.faces)
+        return Mesh(np.asarray(made.vertices), np.asarray(made.faces))
     return robot(number).mesh
 
 

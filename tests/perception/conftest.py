@@ -88,8 +88,6 @@ def toy_examples() -> Callable[..., Examples]:
             robot=np.full(len(labels), robot, dtype=np.int16),
             sequence=np.repeat(np.arange(len(poses) * sequences, dtype=np.int32), frames),
             paths=[f"{pose.name}_{k:05d}_{n % frames:05d}.jpg" for n, (pose, k) in enumerate(labels)],
-            view_pitch_deg=pitch,
-            view_roll_deg=roll,
             kind=kind,
         )
 

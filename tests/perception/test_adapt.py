@@ -61,8 +61,6 @@ def crops(n: int, seed: int, **changes) -> Examples:
         "robot": made.robot,
         "sequence": made.sequence,
         "paths": [f"{k}.png" for k in range(n)],
-        "view_pitch_deg": made.pitch_deg,
-        "view_roll_deg": made.roll_deg,
     }
     return Examples(**values | changes)
 
@@ -91,7 +89,7 @@ def loaded(path) -> Loaded:
 
 
 def adapted(loaded: Loaded, real: Examples, **changes) -> Loaded:
-    settings = {"steps": 60, "learning_rate": 2e-3, "seed": 1} | changes
+    settings = {"steps": 60, "batch": 32, "learning_rate": 2e-3, "seed": 1} | changes
     return adapt(loaded, real, Rendered(TEACH, SIZE, seed=9), **settings)
 
 

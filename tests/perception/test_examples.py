@@ -32,7 +32,7 @@ def test_each_picture_stands_beside_its_labels(toy_set):
 def test_types_are_as_promised(toy_set):
     examples = load(toy_set(), 16, kind="joint")
     kinds = {field.name: getattr(getattr(examples, field.name), "dtype", None) for field in fields(examples)}
-    integers = ("pitch_deg", "roll_deg", "robot", "view_pitch_deg", "view_roll_deg")
+    integers = ("pitch_deg", "roll_deg", "robot")
     assert {name for name, kind in kinds.items() if kind == np.int16} == set(integers)
     assert kinds["sequence"] == np.int32 and kinds["depth"] == np.float32 and kinds["images"] == np.uint8
 

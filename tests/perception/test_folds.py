@@ -32,8 +32,6 @@ def examples(poses, sequence, robot: Any = 3, kind: Kind = "pose") -> Examples:
         robot=np.broadcast_to(np.array(robot, dtype=np.int16), n).copy(),
         sequence=np.array(sequence, dtype=np.int32),
         paths=[str(k) for k in range(n)],
-        view_pitch_deg=pitch,
-        view_roll_deg=roll,
         kind=kind,
     )
 

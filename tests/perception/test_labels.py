@@ -10,7 +10,6 @@ from microtwin.errors import InputError
 from microtwin.otmr import layout
 from microtwin.otmr.assemble import TABLE
 from microtwin.otmr.pose import POSES, Pose
-from microtwin.perception import labels
 from microtwin.perception.labels import _TABLE, Kind, labelled
 
 THREE, EIGHT = "robot_3_stable_bot_l6s3", "robot_8_robot"
@@ -68,26 +67,6 @@ def test_of_several_robots_those_asked_for_are_taken(toy_set):
         labelled(toy_set(), "pose", (8,))
 
 
-def test_the_view_is_what_the_table_says(toy_set, tmp_path):
-    table = pd.read_parquet(toy_set() / "metadata.parquet")
-    table.loc[table.pose_class == "P60_R45", "pose_class"] = "P45_R60"
-    table.to_parquet(tmp_path / "metadata.parquet")
-    found = labelled(tmp_path, "pose")
-    pose = zip(found.pitch_deg.tolist(), found.roll_deg.tolist(), strict=True)
-    view = zip(found.view_pitch_deg.tolist(), found.view_roll_deg.tolist(), strict=True)
-    assert all(seen == ((45, 60) if named == (60, 45) else named) for named, seen in zip(pose, view, strict=True))
-    assert found.paths[0] == str(tmp_path / table.path[0])
-
-
-def test_without_a_table_the_view_is_that_of_the_robot_s_symmetry(tmp_path, monkeypatch):
-    monkeypatch.setattr(labels, "pose_class", lambda robot, pose: Pose(0, robot) if pose == Pose(30, 5) else pose)
-    posed(tmp_path, Pose(30, 5), 1)
-    posed(tmp_path, Pose(30, 10), 1)
-    found = labelled(tmp_path, "pose")
-    assert found.pitch_deg.tolist() == [30, 30] and found.roll_deg.tolist() == [10, 5]
-    assert found.view_pitch_deg.tolist() == [30, 0] and found.view_roll_deg.tolist() == [10, 3]
-
-
 def test_a_real_tree_gives_poses_or_depths_as_asked(tmp_path):
     posed(tmp_path, Pose(0, 0), 2)
     posed(tmp_path, Pose(30, 5), 3)
@@ -96,7 +75,7 @@ def test_a_real_tree_gives_poses_or_depths_as_asked(tmp_path):
     assert poses.pitch_deg.tolist() == [0, 0, 30, 30, 30] and poses.roll_deg.tolist() == [0, 0, 5, 5, 5]
     assert poses.robot.tolist() == [3] * 5 and poses.depth_unit is None and np.isnan(poses.depth).all()
     assert depths.depth.tolist() == [1.5, -2.0] and depths.depth_unit == "um"
-    assert depths.pitch_deg.tolist() == depths.view_roll_deg.tolist() == [-1, -1]
+    assert depths.pitch_deg.tolist() == depths.roll_deg.tolist() == [-1, -1]
     with pytest.raises(InputError, match="no images with both pose and depth for joint: no image has both"):
         labelled(tmp_path, "joint")
 
@@ -131,7 +110,7 @@ def test_unknown_robots_are_minus_one(tmp_path):
     (tmp_path / "mine" / "P15_R5").mkdir(parents=True)
     (tmp_path / "mine" / "P15_R5" / "a.png").touch()
     found = labelled(tmp_path / "mine", "pose")
-    assert found.robot.tolist() == [-1] and found.view_pitch_deg.tolist() == [15]
+    assert found.robot.tolist() == [-1] and found.pitch_deg.tolist() == [15]
     with pytest.raises(InputError, match="has no robot 3: it has images of unknown robots"):
         labelled(tmp_path / "mine", "pose", (3,))
 
