@@ -16,7 +16,7 @@ from microtwin.errors import InputError
 from microtwin.perception import guards
 from microtwin.perception.checkpoint import Loaded
 from microtwin.perception.examples import Examples
-from microtwin.perception.loss import loss
+from microtwin.perception.loss import WIDTH_DEG, loss
 from microtwin.perception.source import Augmentation, Source, Stored
 
 
@@ -29,6 +29,7 @@ def adapt(
     batch: int = 8,
     real_batch: int = 16,
     learning_rate: float = 1e-4,
+    width_deg: float = 10.0,
     augment: Augmentation | None = None,
     seed: int = 0,
     tick: Callable[[int], None] | None = None,
@@ -41,6 +42,7 @@ def adapt(
         renderings: of the kind it was trained on.
         steps: of a cosine falling to 0 from ``learning_rate``. Few: crops of eleven poses teach that a twelfth is not
             there (experiments/otmr_sim2real.py).
+        width_deg: of the real images' class labels, which are worth no more (docs/decisions/0009).
         augment: of the real images.
 
     Raises:
@@ -49,7 +51,17 @@ def adapt(
     _check(loaded, real)
     with guards.deterministic(torch.device("cpu")):
         return _adapted(
-            loaded, real, renderings, steps, batch, real_batch, learning_rate, augment or Augmentation(), seed, tick
+            loaded,
+            real,
+            renderings,
+            steps,
+            batch,
+            real_batch,
+            learning_rate,
+            width_deg,
+            augment or Augmentation(),
+            seed,
+            tick,
         )
 
 
@@ -66,7 +78,9 @@ def _check(loaded: Loaded, real: Examples) -> None:
         )
 
 
-def _adapted(loaded, real, renderings, steps, batch, real_batch, learning_rate, augment, seed, tick) -> Loaded:
+def _adapted(
+    loaded, real, renderings, steps, batch, real_batch, learning_rate, width_deg, augment, seed, tick
+) -> Loaded:
     model = deepcopy(loaded.model).train()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -79,8 +93,9 @@ def _adapted(loaded, real, renderings, steps, batch, real_batch, learning_rate, 
     seen = _endless(Stored(repeated, augment=augment, seed=seed), real_batch)
     for step in range(steps):
         total = torch.zeros(())
-        for images, labels in (next(rendered), next(seen)):
-            total = total + loss(loaded.task, model(images.contiguous(memory_format=torch.channels_last)), labels)
+        for (images, labels), width in ((next(rendered), WIDTH_DEG), (next(seen), width_deg)):
+            outputs = model(images.contiguous(memory_format=torch.channels_last))
+            total = total + loss(loaded.task, outputs, labels, width)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         optimiser.step()

@@ -15,10 +15,10 @@ _IGNORED = -100
 LOG_VARIANCES = (-16.0, 8.0)  # beyond these a variance says nothing more
 
 
-def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
+def loss(task: Task, outputs: Tensor, labels: Labels, width_deg: float = WIDTH_DEG) -> Tensor:
     """Mean loss of a batch, a scalar: the sum of what the task has.
 
-    Pitch and roll: cross entropy with labels as wide as WIDTH_DEG, so that five degrees off is less wrong than fifty
+    Pitch and roll: cross entropy with labels ``width_deg`` wide, so that five degrees off is less wrong than fifty
     (Díaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019).
 
     Depth: the squared error of the mean, plus the Gaussian negative log likelihood of the variance, weighted by the
@@ -29,6 +29,7 @@ def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
 
     Args:
         outputs: (n, task.n_outputs); taken to float32.
+        width_deg: of the class labels.
         labels: in degrees and the task's unit of depth.
 
     Raises:
@@ -42,7 +43,8 @@ def loss(task: Task, outputs: Tensor, labels: Labels) -> Tensor:
     ):
         if task.has_pose:
             wanted = classes_of(classes, degrees, name)
-            total = total + _cross_entropy(outputs[:, task.slices[name]], wanted, _soft(classes, outputs.device))
+            soft = _soft(classes, width_deg, outputs.device)
+            total = total + _cross_entropy(outputs[:, task.slices[name]], wanted, soft)
     if task.has_depth:
         mean, log_variance = outputs[:, task.slices["depth"]].unbind(1)
         target = standardised(task, labels.depth)
@@ -88,10 +90,10 @@ def _table(classes: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 @functools.cache
-def _soft(classes: tuple[int, ...], device: torch.device) -> Tensor:
-    """(c, c) what each class's label says of every class: a normal distribution of the angle, WIDTH_DEG wide."""
+def _soft(classes: tuple[int, ...], width_deg: float, device: torch.device) -> Tensor:
+    """(c, c) what each class's label says of every class: a normal distribution of the angle."""
     angles = torch.tensor(classes, dtype=torch.float32, device=device)
-    return torch.softmax(-0.5 * ((angles[:, None] - angles) / WIDTH_DEG) ** 2, dim=1)
+    return torch.softmax(-0.5 * ((angles[:, None] - angles) / width_deg) ** 2, dim=1)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, soft: Tensor) -> Tensor:
