@@ -284,7 +284,7 @@ from microtwin.perception.training import Training
 kept = np.load({str(tmp_path / "examples.npz")!r})
 pitch, roll = kept["pitch"], kept["roll"]
 examples = Examples(kept["images"], pitch, roll, kept["depth"], "um", kept["robot"], kept["sequence"],
-                    [""] * len(pitch), pitch, roll, "joint")
+                    [""] * len(pitch), "joint")
 def report(now):
     if now.new and now.epoch == 2:
         print("second epoch", flush=True)
