@@ -59,7 +59,7 @@ def effort(scale: Scale, network: str) -> Effort:
     if network == ALL_SIX:
         return Effort(96, 8, 5, pretrained=True)
     if network == OURS:
-        return Effort(96, 8, 1, pretrained=True)
+        return Effort(96, 60, 1, pretrained=True)
     return Effort(64, 4, 1, images=300) if network in bench.LARGE else Effort(64, 5, 1, images=600)
 
 
