@@ -78,7 +78,7 @@ def effort(scale: Scale, network: str) -> Effort:
     if scale == "smoke":
         return Effort(32, 1, 1, images=0 if network == OURS else 64, batch=32)
     if network == OURS:
-        return Effort(96, 6, 5, pretrained=True)
+        return Effort(96, 24, 5, pretrained=True)
     return Effort(64, 4, 1, images=1000) if network in bench.LARGE else Effort(64, 6, 1, images=2400)
 
 

@@ -58,7 +58,7 @@ def examples_of(images: np.ndarray, poses: np.ndarray, size: int) -> Examples:
     n = len(images)
     return Examples(
         small, pitch, roll, np.full(n, np.nan, np.float32), None, np.full(n, 3, np.int16),
-        np.arange(n, dtype=np.int32), [f"{k}.png" for k in range(n)], pitch, roll,
+        np.arange(n, dtype=np.int32), [f"{k}.png" for k in range(n)],
     )  # fmt: skip
 
 

@@ -155,5 +155,5 @@ def _examples(images: np.ndarray, angles: np.ndarray):
     count = len(images)
     return Examples(
         images, angles, angles, angles.astype(np.float32) / 2, "um", np.full(count, 3, np.int16),
-        np.arange(count, dtype=np.int32), [f"{k}.png" for k in range(count)], angles, angles,
+        np.arange(count, dtype=np.int32), [f"{k}.png" for k in range(count)],
     )  # fmt: skip
