@@ -212,6 +212,7 @@ def draw(path: Path, found: pd.DataFrame) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import NullFormatter
 
     from microtwin.perception.networks import PAPER_NAMES
 
@@ -228,6 +229,7 @@ def draw(path: Path, found: pd.DataFrame) -> None:
                 ax.plot(row[MSE], place, color="C3" if network in (OURS, ALL_SIX) else "C0", **style)
         ax.axvline(TARGET_UM2[robot], color="C2", ls="--", lw=1)
         ax.set(title=f"robot {robot}", xscale="log", xlabel="MSE (µm²)", ylim=(len(networks) - 0.5, -0.5))
+        ax.xaxis.set_minor_formatter(NullFormatter())  # labels between the decades would overlap
         ax.set_yticks(range(len(networks)), [PAPER_NAMES.get(name, name) for name in networks])
         ax.grid(alpha=0.3)
     marks = {"paper": {"marker": "o", "mfc": "none", "color": "0.4"}, "twin, by sequence": {"marker": "o"}}
