@@ -818,9 +818,9 @@ def test_otmr_sim2real_reads_crops_and_resumes(sketched_light, tmp_path, capsys)
     assert sorted(few.extra["adapted_to"]) == sorted(path.name for path in settings["crops"].iterdir())
     assert "adapted_to" not in zero.extra and few.task == zero.task and len(zero.task.poses) == 40
     before = {path: path.read_bytes() for path in (out / "scores.csv", out / "crops.csv", out / "few_shot.pt")}
-    assert len(sketched_light) == 40 * 14  # of each pose ten to learn from, one usual, one other, two wide
+    assert len(sketched_light) == 40 * 15  # of each pose ten to learn from, one usual, other and far, two wide
     sim2real.main(**settings)
-    assert len(sketched_light) == 40 * 14
+    assert len(sketched_light) == 40 * 15
     tables = [path for path in before if path.suffix == ".csv"]
     assert [path.read_bytes() for path in tables] == [before[path] for path in tables]
 
