@@ -11,7 +11,7 @@ push: $(VENV)/.core
 	$(BIN)/microtwin push --frequency 12 --width 5 --path circle --trials 4 --seed 0 --out runs/push
 
 test: $(VENV)/.dev
-	@hardware/install-debian.sh
+	@tests/install-debian.sh
 	$(BIN)/pytest
 
 lint: $(VENV)/.dev

@@ -11,7 +11,7 @@ from microtwin.control import Blended, Corridor, Joystick, Predictive, Steering
 from microtwin.control.blended import WIDTH_UM
 from microtwin.control.identify import DELAYS
 from microtwin.control.policy import load
-from microtwin.control.policy_file import SHIPPED
+from microtwin.control.policy_file import SHIPPED, digest
 from microtwin.control.predictive import Plan
 from microtwin.control.steering import Law
 from microtwin.errors import InputError, RigError
@@ -185,6 +185,31 @@ class Push:
         if self.time_limit_s is not None:
             return self.time_limit_s
         return 60.0 + path_length(self.nodes_um) / (SLOWEST_UM_PER_TURN * self.turns_hz)
+
+    def settings(self, path: str) -> dict[str, Any]:
+        """What ``run.json`` keeps as the run's config; ``path`` is the name of the path, as a user gives it."""
+        scene = self.scene
+        return {
+            "frequency_hz": self.frequency_hz if self.is_policy else self.turns_hz,
+            "width_um": self.corridor_um,
+            "path": path,
+            "path_length_um": path_length(self.nodes_um),
+            "trials": self.trials,
+            "seed": self.seed,
+            "controller": self.controller,
+            "policy_sha256": digest(self.controller) if self.is_policy else None,
+            "robot": scene.robot,
+            "cargo": scene.cargo,
+            "fidelity": scene.fidelity,
+            "observe": scene.observe,
+            "focus_offset_um": scene.focus_offset_um,
+            "start_bearing_deg": round(math.degrees(scene.start_bearing_rad), 9),  # as it was typed
+            "latency_frames": scene.latency_frames,
+            "time_limit_s": self.limit_s,
+            "backend": self.backend,
+            "backend_options": dict(self.backend_options),
+            "tracker_options": dict(self.tracker_options),
+        }
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""What a run leaves behind: ``run.json``, ``telemetry.parquet`` and ``trajectory.png``."""
+"""What a run leaves behind: ``run.json``, ``telemetry.parquet``, ``path.csv`` and ``trajectory.png``."""
 
 import contextlib
 import importlib.metadata
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 import microtwin
-from microtwin import files, metrics
+from microtwin import files, metrics, paths
 from microtwin.run import Recording
 
+FILES = ("run.json", "telemetry.parquet", "path.csv", "trajectory.png")
 MOST_DRAWN = 12  # trials to a picture; telemetry holds them all
 
 
@@ -113,7 +114,7 @@ def means(trials: list[Trial]) -> dict[str, float | None]:
 
 
 def save(folder: Path, config: dict[str, Any], nodes_um: np.ndarray, trials: list[Trial], wall_time_s: float) -> None:
-    """Write the three files into an existing folder: all of them or, when anything fails, none.
+    """Write :data:`FILES` into an existing folder: all of them or, when anything fails, none; ``run.json`` comes last.
 
     Raises:
         InputError: the file system refuses.
@@ -129,9 +130,9 @@ def save(folder: Path, config: dict[str, Any], nodes_um: np.ndarray, trials: lis
     telemetry.insert(0, "trial", telemetry.pop("trial"))
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     with contextlib.ExitStack() as stack:
-        names = ("telemetry.parquet", "trajectory.png", "run.json")
-        table, picture, summary = (stack.enter_context(files.whole(folder / name)) for name in names)
+        summary, table, path, picture = (stack.enter_context(files.whole(folder / name)) for name in FILES)
         telemetry.to_parquet(table, index=False)
+        paths.write_csv(path, nodes_um)
         draw_trajectories(picture, nodes_um, trials)
         summary.write_text(text, encoding="utf-8")
 

@@ -34,8 +34,9 @@ def push(
 ) -> int:
     """Push a bead or a cell along a path, in the twin or on a rig.
 
-    Writes run.json (settings, versions, what the paper measures of each trial), telemetry.parquet (every frame) and
-    trajectory.png (the paper's Fig. 6) into --out. The same settings and seed give the same telemetry bit for bit.
+    Writes run.json (settings, versions, what the paper measures of each trial), telemetry.parquet (every frame),
+    path.csv (the nodes) and trajectory.png (the paper's Fig. 6) into --out. The same settings and seed give the same
+    telemetry bit for bit.
 
     Args:
         frequency: turns of the field per second, Hz; 12 by default. A policy has its own frequencies: for it, the
@@ -73,7 +74,6 @@ def push(
 
     from microtwin import files, paths, recording
     from microtwin.cli.assignments import assignments
-    from microtwin.control import policy_file
     from microtwin.errors import InputError
     from microtwin.pushing import Push
     from microtwin.scene import PushScene
@@ -122,27 +122,6 @@ def push(
         words = f"{trials} trials of pushing a {cargo} along {path}: microtwin push, seed {seed}"
         episodes = Episodes(minari, nodes, seed=seed, algorithm=controller, description=words)
     folder = files.open_folder(out)
-    settings = {
-        "frequency_hz": frequency if run.is_policy else run.turns_hz,
-        "width_um": run.corridor_um,
-        "path": path,
-        "path_length_um": paths.path_length(nodes),
-        "trials": trials,
-        "seed": seed,
-        "controller": controller,
-        "policy_sha256": policy_file.digest(controller) if run.is_policy else None,
-        "robot": robot,
-        "cargo": cargo,
-        "fidelity": fidelity,
-        "observe": observe,
-        "focus_offset_um": focus_offset,
-        "start_bearing_deg": start_bearing,
-        "latency_frames": latency,
-        "time_limit_s": run.limit_s,
-        "backend": backend,
-        "backend_options": dict(run.backend_options),
-        "tracker_options": dict(run.tracker_options),
-    }
     console = Console()
     begun = time.perf_counter()
     done = []
@@ -187,7 +166,7 @@ def push(
                 video.close()
             if done:
                 with files.uninterrupted(*ENDINGS):
-                    recording.save(folder, settings, nodes, done, time.perf_counter() - begun)
+                    recording.save(folder, run.settings(path), nodes, done, time.perf_counter() - begun)
                     kept = episodes.save() if episodes else 0
         if not done:
             raise KeyboardInterrupt
@@ -202,8 +181,8 @@ def push(
             highlight=False,
             soft_wrap=True,
         )
-    names = "run.json, telemetry.parquet, trajectory.png" + (" and video.mp4" if video else "")
-    console.print(f"wrote {names} to {folder}", highlight=False, soft_wrap=True)
+    names = [*recording.FILES, "video.mp4"] if video else recording.FILES
+    console.print(f"wrote {', '.join(names[:-1])} and {names[-1]} to {folder}", highlight=False, soft_wrap=True)
     if kept:
         console.print(f"recorded {kept} episodes as the Minari dataset {minari}", highlight=False, soft_wrap=True)
     if done[-1].broken:
