@@ -2,14 +2,16 @@
 
 A cell is one network trained on one fold and tested on what it has not seen. Its result is ``out/cells/NAME.json``,
 beside the settings it was made with; a cell that is there with the same settings is not done again, and a training that
-was stopped goes on from its last epoch (``out/fits/NAME``, removed when the cell is done).
+was stopped goes on from its last epoch (``out/fits/NAME``, removed when the cell is done). Several cells can be done at
+once, each by its own process: a small network leaves most of a GPU idle.
 """
 
+import contextlib
 import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from microtwin import files
 from microtwin.errors import InputError
+from microtwin.otmr.workers import in_processes
 
 if TYPE_CHECKING:
     from microtwin.perception.estimator import Estimator
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from microtwin.perception.training import Training
 
 Scale = Literal["smoke", "laptop", "paper"]
+TableScale = Literal["smoke", "laptop", "gpu", "paper"]  # of Tables II and IV
 Device = Literal["auto", "cpu", "cuda"]
 Tick = Callable[[float], None]  # told the share of a cell that is done, 0 to 1
 Found = dict[str, Any]
@@ -88,7 +92,11 @@ class Cell:
 
 
 def run(
-    out: Path, cells: Sequence[Cell], ready: Callable[[Cell], object], work: Callable[[Cell, Tick], Found]
+    out: Path,
+    cells: Sequence[Cell],
+    ready: Callable[[Cell], object],
+    work: Callable[[Cell, Tick], Found],
+    workers: int = 1,
 ) -> list[Found]:
     """Every cell's result, with its settings, in order; those not kept from an earlier run are done now.
 
@@ -96,11 +104,13 @@ def run(
         out: the experiment's folder.
         cells: with different names.
         ready: called with each cell to do before the first is begun: draws the images it needs.
-        work: does one.
+        work: does one; with several workers a function that other processes can import.
+        workers: cells that are done at once, each in a process of its own, the longest first.
 
     Raises:
-        InputError: a folder that cannot be written, or what ``work`` raises.
+        InputError: a folder that cannot be written, fewer than one worker, or what ``work`` raises.
     """
+    pool = in_processes(workers)
     folder = files.open_folder(out / "cells")
     kept = {cell.name: _kept(folder, cell) for cell in cells}
     missing = [cell for cell in cells if kept[cell.name] is None]
@@ -108,25 +118,49 @@ def run(
     console.print(f"{len(missing)} cells to do, {len(cells) - len(missing)} already there")
     for cell in missing:
         ready(cell)
+    if workers > 1:
+        missing.sort(key=lambda cell: -cell.weight)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(True))
     begun, done, total = time.monotonic(), 0.0, sum(cell.weight for cell in missing)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with contextlib.ExitStack() as stack:
+        bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        progress = stack.enter_context(bars)
         bar = progress.add_task("", total=total)
-        for number, cell in enumerate(missing, 1):
-            progress.update(bar, description=f"{number} of {len(missing)}: {cell.name}")
-            started = time.monotonic()
-            before, weight = done, cell.weight
-            found = work(cell, lambda share, b=before, w=weight: progress.update(bar, completed=b + w * share))
-            now = time.monotonic()
-            kept[cell.name] = found | {"seconds": round(now - started, 1)}
+
+        def alone() -> Generator[tuple[Cell, Found], None, None]:
+            for number, cell in enumerate(missing, 1):
+                progress.update(bar, description=f"{number} of {len(missing)}: {cell.name}")
+                before, weight = done, cell.weight
+                yield _done(work, cell, lambda share, b=before, w=weight: progress.update(bar, completed=b + w * share))
+
+        finished = pool(functools.partial(_apart, work), missing) if workers > 1 else alone()
+        stack.enter_context(contextlib.closing(finished))  # workers end at once when something fails
+        for number, (cell, found) in enumerate(finished, 1):
+            kept[cell.name] = found
             with files.whole(folder / f"{cell.name}.json") as temporary:
                 temporary.write_text(json.dumps({"settings": cell.settings, "found": kept[cell.name]}, indent=1))
             shutil.rmtree(fit_folder(out, cell), ignore_errors=True)
-            done += weight
+            done += cell.weight
             progress.update(bar, completed=done)
-            left = (now - begun) * (total - done) / done / 60
-            console.print(f"  {cell.name:44} {now - started:6.0f} s   {number} of {len(missing)}, {left:.1f} min left")
+            left = (time.monotonic() - begun) * (total - done) / done / 60
+            console.print(
+                f"  {cell.name:44} {found['seconds']:6.0f} s   {number} of {len(missing)}, {left:.1f} min left"
+            )
     return [cell.settings | (kept[cell.name] or {}) for cell in cells]
+
+
+def _done(work: Callable[[Cell, Tick], Found], cell: Cell, tick: Tick = lambda share: None) -> tuple[Cell, Found]:
+    started = time.monotonic()
+    found = work(cell, tick)
+    return cell, found | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def _apart(work: Callable[[Cell, Tick], Found], cell: Cell) -> tuple[Cell, Found]:
+    """What a worker does."""
+    import cv2
+
+    cv2.setNumThreads(1)  # there is a worker for every core
+    return _done(work, cell)
 
 
 def fit_folder(out: Path, cell: Cell) -> Path:
@@ -191,7 +225,7 @@ def joined(parts: Sequence["Examples"]) -> "Examples":
     return replace(parts[0], **arrays, paths=[path for part in parts for path in part.paths])
 
 
-def asked(networks: Sequence[str], known: Sequence[str], scale: Scale, seed: int) -> Sequence[str]:
+def asked(networks: Sequence[str], known: Sequence[str], scale: TableScale, seed: int) -> Sequence[str]:
     """The networks asked for; none means all of a table, at ``smoke`` all but the large ones.
 
     Raises:

@@ -1,6 +1,6 @@
 """Table II of the OTMR paper on rendered images: pitch and roll of robots 1 and 3, nine networks, five folds.
 
-    python experiments/otmr_table2_pose.py [--scale smoke|laptop|paper] [--networks twinnet cnn ...] [--split both]
+    python experiments/otmr_table2_pose.py [--scale smoke|laptop|gpu|paper] [--networks twinnet cnn ...] [--split both]
 
 Folds keep a sequence on one side (``sequence``); the paper's put frames of one sequence on both (``frame``), so that a
 network may know the very print and optics that it is tested on. ``both`` runs our network on both, the others on
@@ -13,6 +13,7 @@ pretrained: the table says how much; ``paper`` has the paper's 224 × 224, 20 ep
 goes through it all on sketches and means nothing.
 """
 
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ import otmr_lean_limit
 import otmr_sets
 import pandas as pd
 import tyro
-from otmr_bench import OURS, Cell, Device, Effort, Found, Scale, Tick, Verdict
+from otmr_bench import OURS, Cell, Device, Effort, Found, TableScale, Tick, Verdict
 from rich.console import Console
 from rich.table import Table
 
@@ -67,29 +68,33 @@ Split = Literal["sequence", "frame"]
 Key = tuple[int, Split, float]  # a table: robot, split, lean
 
 
-def images(scale: Scale) -> tuple[int, int]:
+def images(scale: TableScale) -> tuple[int, int]:
     """Sequences of each pose, images of each; ``paper``: about OTMR's 940 images of each pose."""
-    return {"smoke": (2, 2), "laptop": (20, 12), "paper": (47, 20)}[scale]
+    return {"smoke": (2, 2), "paper": (47, 20)}.get(scale, (20, 12))
 
 
-def effort(scale: Scale, network: str) -> Effort:
+def effort(scale: TableScale, network: str) -> Effort:
     if scale == "paper":
         return Effort(224, 20, 5, pretrained=True, learning_rate=1e-4 if network == "vit_b_16" else 1e-3)
     if scale == "smoke":
         return Effort(32, 1, 1, images=0 if network == OURS else 64, batch=32)
     if network == OURS:
-        return Effort(96, 24, 5, pretrained=True)
+        return Effort(96, 24 if scale == "laptop" else 60, 5, pretrained=True)
+    if scale == "gpu":
+        return Effort(224, 20, 5, learning_rate=1e-4 if network in bench.LARGE else 1e-3)
     return Effort(64, 4, 1, images=1000) if network in bench.LARGE else Effort(64, 6, 1, images=2400)
 
 
-def plan(scale: Scale, networks: Sequence[str], split: str, seed: int, leaning: bool = True) -> list[Cell]:
+def plan(
+    scale: TableScale, networks: Sequence[str], split: str, seed: int, leaning: bool = True, most: int = 5
+) -> list[Cell]:
     """Every cell: our network first, it has all splits and the usual lean too."""
     cells = []
     for robot in ROBOTS:
         for network in sorted(networks, key=lambda name: name != OURS):
             for way, lean_deg in conditions(scale, network, split, leaning):
                 spent = effort(scale, network)
-                for fold in range(folds_of(scale, spent, way, lean_deg)):
+                for fold in range(min(folds_of(scale, spent, way, lean_deg), most)):
                     name = f"r{robot}_{network}_{way}_lean{lean_deg:g}_fold{fold}"
                     settings = {
                         "robot": robot,
@@ -107,20 +112,20 @@ def plan(scale: Scale, networks: Sequence[str], split: str, seed: int, leaning: 
     return cells
 
 
-def folds_of(scale: Scale, spent: Effort, way: Split, lean_deg: float) -> int:
-    """All five of the table itself; at ``laptop`` fewer of what stands beside it."""
+def folds_of(scale: TableScale, spent: Effort, way: Split, lean_deg: float) -> int:
+    """All five of the table itself; at ``laptop`` and ``gpu`` fewer of what stands beside it."""
     beside = 1 if lean_deg else 3 if way == "frame" else 5
     return spent.folds if scale == "paper" else min(spent.folds, beside)
 
 
-def conditions(scale: Scale, network: str, split: str, leaning: bool) -> list[tuple[Split, float]]:
+def conditions(scale: TableScale, network: str, split: str, leaning: bool) -> list[tuple[Split, float]]:
     ways: list[Split] = [way for way in ("sequence", "frame") if split in (way, "both")]
     if network == OURS:
         return [*((way, 0.0) for way in ways), *([(ways[0], USUAL_DEG)] if leaning else [])]
     return [(way, 0.0) for way in (ways if scale == "paper" else ways[:1])]
 
 
-def images_of(cell: Cell, sets: Path) -> Path:
+def images_of(cell: Cell, sets: Path, workers: int = 2) -> Path:
     """The folder with a cell's images, drawn if need be."""
     s = cell.settings
     sequences, each = s["of_each_pose"]
@@ -132,6 +137,7 @@ def images_of(cell: Cell, sets: Path) -> Path:
         images_per_sequence=each,
         seed=s["seed"] + bench.UNSEEN,
         randomise=Randomisation(lean_deg=s["lean_deg"]),
+        workers=max(workers, 2),
         quick=s["quick"],
     )
 
@@ -262,35 +268,41 @@ def draw(path: Path, found: pd.DataFrame) -> None:
 
 
 def main(
-    scale: Scale = "laptop",
+    scale: TableScale = "laptop",
     networks: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint="(default: all)")] = (),
     split: Literal["sequence", "frame", "both"] = "both",
     leaning: bool = True,
+    folds: int = 5,
     seed: int = 0,
     device: Device = "auto",
+    workers: int = 1,
     sets: Path = otmr_sets.SETS,
     out: Path = Path("runs/otmr_table2"),
 ) -> None:
     """Train, test, and print the paper's table beside the twin's.
 
     Args:
-        scale: smoke is seconds, laptop under an hour on two cores, paper what the paper did.
+        scale: smoke is seconds, laptop under an hour on two cores, gpu the laptop's images at the paper's size, paper
+            what the paper did.
         networks: of the table; by default all, at smoke all but the two large ones.
         split: what folds keep together.
+        folds: most that are done of each network.
         leaning: our network also on bodies that lean off their label.
         seed: of the data, the folds and the trainings.
         device: auto, cpu or cuda.
+        workers: cells that are done at once.
         sets: folder of the rendered data sets.
         out: folder for cells, table.csv and table.png.
     """
     networks = tuple(bench.asked(networks, NETWORKS, scale, seed))
     folder = files.open_folder(out)
-    cells = plan(scale, networks, split, seed, leaning)
+    cells = plan(scale, networks, split, seed, leaning, folds)
     rows = bench.run(
         folder,
         cells,
-        lambda cell: images_of(cell, sets),
-        lambda cell, tick: work(cell, tick, folder, sets, device),
+        lambda cell: images_of(cell, sets, workers),
+        functools.partial(work, out=folder, sets=sets, device=device),
+        workers,
     )
     found = summary(rows)
     limits = {robot: limit(robot, USUAL_DEG, 30 if scale == "smoke" else 300) for robot in ROBOTS}

@@ -1,6 +1,6 @@
 """Table IV of the OTMR paper on rendered images: depths of six robots, nine networks, five folds.
 
-    python experiments/otmr_table4_depth.py [--scale smoke|laptop|paper] [--networks twinnet cnn ...] [--split both]
+    python experiments/otmr_table4_depth.py [--scale smoke|laptop|gpu|paper] [--networks twinnet cnn ...] [--split both]
 
 Folds as in otmr_table2_pose.py: ``sequence`` tests prints and optics never seen, ``frame`` is the paper's split, whose
 test images have neighbours in training. Many short sequences teach more than few long ones: each has its own print and
@@ -8,6 +8,7 @@ optics. ``twinnet, all six`` is one network for all six robots, trained on fold 
 line. ``laptop`` gives the larger networks small pictures, few images and one fold, and the table says how much.
 """
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ import otmr_bench as bench
 import otmr_sets
 import pandas as pd
 import tyro
-from otmr_bench import OURS, Cell, Device, Effort, Found, Scale, Tick, Verdict
+from otmr_bench import OURS, Cell, Device, Effort, Found, TableScale, Tick, Verdict
 from rich.console import Console
 from rich.table import Table
 
@@ -46,16 +47,20 @@ Pairs = dict[int, tuple[float, float]]  # MSE (µm²) and R² by robot
 _SHOWN = 3  # of what is not met
 
 
-def images(scale: Scale) -> tuple[int, int]:
+def images(scale: TableScale) -> tuple[int, int]:
     """Sequences of each robot, images of each; ``paper``: 5,600 images, as its robot 8 has (section IV.F)."""
-    return {"smoke": (10, 2), "laptop": (160, 12), "paper": (280, 20)}[scale]
+    return {"smoke": (10, 2), "paper": (280, 20)}.get(scale, (160, 12))
 
 
-def effort(scale: Scale, network: str) -> Effort:
+def effort(scale: TableScale, network: str) -> Effort:
     if scale == "paper":
         return Effort(224, 20, 5, pretrained=True, learning_rate=1e-4 if network == "vit_b_16" else 1e-3)
     if scale == "smoke":
         return Effort(32, 1, 1, batch=32)
+    if scale == "gpu":
+        if network in (OURS, ALL_SIX):
+            return Effort(128, 100 if network == OURS else 40, 5, pretrained=True)
+        return Effort(224, 20, 5, learning_rate=1e-4 if network in bench.LARGE else 1e-3)
     if network == ALL_SIX:
         return Effort(96, 8, 5, pretrained=True)
     if network == OURS:
@@ -63,7 +68,7 @@ def effort(scale: Scale, network: str) -> Effort:
     return Effort(64, 4, 1, images=300) if network in bench.LARGE else Effort(64, 5, 1, images=600)
 
 
-def plan(scale: Scale, networks: Sequence[str], split: str, seed: int) -> list[Cell]:
+def plan(scale: TableScale, networks: Sequence[str], split: str, seed: int, folds: int = 5) -> list[Cell]:
     """Every cell; one of ``ALL_SIX`` is tested on all robots, one of another network on one."""
     cells = []
     sequences, each = images(scale)
@@ -73,7 +78,7 @@ def plan(scale: Scale, networks: Sequence[str], split: str, seed: int) -> list[C
         # the paper's split for those that are quick to train
         for way in ways if scale == "paper" or network == OURS else ways[:1]:
             for robots in [ROBOTS] if network == ALL_SIX else [(robot,) for robot in ROBOTS]:
-                for fold in range(spent.folds if way == ways[0] else 1):
+                for fold in range(min(spent.folds if way == ways[0] else 1, folds)):
                     settings = {
                         "robots": robots,
                         "network": network,
@@ -91,7 +96,7 @@ def plan(scale: Scale, networks: Sequence[str], split: str, seed: int) -> list[C
     return cells
 
 
-def images_of(cell: Cell, robot: int, sets: Path) -> Path:
+def images_of(cell: Cell, robot: int, sets: Path, workers: int = 2) -> Path:
     """The folder with one robot's images, drawn if need be."""
     s = cell.settings
     sequences, each = s["of_each_robot"]
@@ -102,6 +107,7 @@ def images_of(cell: Cell, robot: int, sets: Path) -> Path:
         sequences=sequences,
         images_per_sequence=each,
         seed=s["seed"],
+        workers=max(workers, 2),
         quick=s["quick"],
     )
 
@@ -242,22 +248,27 @@ def draw(path: Path, found: pd.DataFrame) -> None:
 
 
 def main(
-    scale: Scale = "laptop",
+    scale: TableScale = "laptop",
     networks: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint="(default: all)")] = (),
     split: Literal["sequence", "frame", "both"] = "both",
+    folds: int = 5,
     seed: int = 0,
     device: Device = "auto",
+    workers: int = 1,
     sets: Path = otmr_sets.SETS,
     out: Path = Path("runs/otmr_table4"),
 ) -> None:
     """Train, test, and print the paper's table beside the twin's.
 
     Args:
-        scale: smoke is seconds, laptop under an hour on two cores, paper what the paper did.
+        scale: smoke is seconds, laptop under an hour on two cores, gpu the laptop's images at the paper's size, paper
+            what the paper did.
         networks: of the table; by default all, at smoke all but the two large ones.
         split: what folds keep together.
+        folds: most that are done of each network.
         seed: of the data, the folds and the trainings.
         device: auto, cpu or cuda.
+        workers: cells that are done at once.
         sets: folder of the rendered data sets.
         out: folder for cells, table.csv and table.png.
     """
@@ -265,9 +276,10 @@ def main(
     folder = files.open_folder(out)
     rows = bench.run(
         folder,
-        plan(scale, networks, split, seed),
-        lambda cell: [images_of(cell, robot, sets) for robot in cell.settings["robots"]],
-        lambda cell, tick: work(cell, tick, folder, sets, device),
+        plan(scale, networks, split, seed, folds),
+        lambda cell: [images_of(cell, robot, sets, workers) for robot in cell.settings["robots"]],
+        functools.partial(work, out=folder, sets=sets, device=device),
+        workers,
     )
     found = summary(rows)
     show(Console(highlight=False, width=150), found)

@@ -7,7 +7,7 @@ observer(frame) -> Observation``. Time is the rig's: simulated seconds or wall s
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -159,6 +159,51 @@ class FocusRig(Rig, Protocol):
     @property
     def stage(self) -> Stage | None:
         """Entered and left with the rig; None where there is none."""
+        ...
+
+
+COILS = ("+Y", "+X", "−Y", "−X", "+Z", "−Z")
+"""Names of the coils in the order of :meth:`Coils.currents_a`."""
+
+
+@dataclass(frozen=True)
+class CoilReading:
+    """What the coils do at this moment: a name and a value for each.
+
+    Attributes:
+        names, values: of the same length. unit: of the values: ``A`` of measured currents, ``mT`` of a known field.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+    unit: str
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a window may show of a rig besides its picture. No rig need have it: ask ``isinstance(rig, Watched)``."""
+
+    @property
+    def step_out_hz(self) -> float | None:
+        """Highest frequency at which the robot follows the field whatever its heading; None where it is not known."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames so far that nobody read."""
+        ...
+
+    @property
+    def latency_s(self) -> float | None:
+        """Age of the last frame when :meth:`Rig.observe` returned it; None where it is not known."""
+        ...
+
+    def coil_reading(self) -> CoilReading | None:
+        """What the coils do now; None where nothing measures or knows it. May ask the board: some milliseconds.
+
+        Raises:
+            RigError: the coils do not answer.
+        """
         ...
 
 

@@ -79,8 +79,8 @@ def run_trial(
             if observation.time_s >= time_limit_s:
                 recording.reason = f"not finished after {time_limit_s:g} s"
                 break
-    except KeyboardInterrupt:
-        recording.interrupted, recording.reason = True, "stopped by hand"
+    except KeyboardInterrupt as stop:
+        recording.interrupted, recording.reason = True, str(stop) or "stopped by hand"
     except LostError as error:
         recording.reason = str(error)
     except RigError as error:

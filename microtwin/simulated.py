@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,8 @@ from microtwin.errors import InputError
 from microtwin.field import RotatingField
 from microtwin.optics.scene import Scene
 from microtwin.physics import World
-from microtwin.rig import Frame, Observation
+from microtwin.physics.step_out import step_out_hz
+from microtwin.rig import CoilReading, Frame, Observation
 
 FRAME_RATE_HZ = 24.0  # section III of the pushing paper
 TRACKING_NOISE_UM = 0.05  # per axis; the calibration tracks show 0.04–0.09 (experiments/roller_tracks.py)
@@ -36,6 +38,9 @@ class SimulatedRig:
     The first frame shows the world as it was set up, and takes the latency to arrive; every later :meth:`observe` lets
     one frame time pass under the last commanded field. A frame's ``time_s`` is when it was taken, not when it arrives.
 
+    Attributes:
+        dropped: 0, every frame waits to be read. latency_s: of every frame.
+
     Raises:
         InputError: a frame rate ≤ 0, a negative latency.
     """
@@ -55,10 +60,23 @@ class SimulatedRig:
         self.world = world
         self.frame_rate_hz = frame_rate_hz
         self.microscope = microscope
+        self.dropped = 0
+        self.latency_s = latency_frames / frame_rate_hz
         self._rng = np.random.default_rng(rng)
         self._field = RotatingField.off()
         self._taken: deque[SimulatedFrame] = deque(maxlen=latency_frames + 1)
         self._count = 0
+
+    @cached_property
+    def step_out_hz(self) -> float | None:
+        """Of the slowest robot in this world (:func:`microtwin.physics.step_out.step_out_hz`); None without one."""
+        found = [step_out_hz(body, self.world.coils, self.world.liquid) for body in self.world.bodies]
+        return min((one for one in found if one is not None), default=None)
+
+    def coil_reading(self) -> CoilReading:
+        """Amplitude of the field on each axis, mT, after the coils' dead band and low-pass."""
+        x, y, z = np.hypot(*self.world.coils.quadratures_mt(self._field)).tolist()
+        return CoilReading(("x", "y", "z"), (x, y, z), "mT")
 
     def command(self, field: RotatingField) -> RotatingField:
         self._field = field

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from microtwin import paths
 from microtwin.cli import main
 
-FILES = ["run.json", "telemetry.parquet", "trajectory.png"]
+FILES = ["path.csv", "run.json", "telemetry.parquet", "trajectory.png"]
 COMMAND = [sys.executable, "-c", "import sys; from microtwin.cli import main; sys.exit(main())"]
 
 
@@ -62,7 +64,8 @@ def test_a_run_that_cannot_finish_says_so_and_writes_everything(tmp_path, capsys
     assert report["config"]["time_limit_s"] == 1.0
     assert len(pd.read_parquet(tmp_path / "out" / "telemetry.parquet")) == pytest.approx(25, abs=2)
     text = capsys.readouterr()
-    assert "unfinished" in text.out and str(tmp_path / "out") in text.out.replace("\n", "")
+    assert "unfinished" in text.out
+    assert f"wrote run.json, telemetry.parquet, path.csv and trajectory.png to {tmp_path / 'out'}" in text.out
     assert text.err == ""
 
 
@@ -78,6 +81,7 @@ def test_a_drawn_path_is_pushed(tmp_path, capsys):
     drawn.write_text("x_um,y_um\n0,0\n60,0\n60,40\n", encoding="utf-8")
     assert main(short(tmp_path / "out", "--path", str(drawn))) == 0
     assert names(tmp_path / "out") == FILES
+    np.testing.assert_array_equal(paths.read_csv(tmp_path / "out" / "path.csv"), paths.from_name(str(drawn)))
 
 
 BAD = [

@@ -1,6 +1,7 @@
 """Runs of trials on the twin: they finish, repeat bit for bit, and end when told to."""
 
 import itertools
+import json
 import math
 from typing import Any
 
@@ -264,3 +265,29 @@ def test_the_twin_takes_no_options_of_a_rig():
         Push(nodes, backend_options={"port": "x"})
     with pytest.raises(InputError, match="leave them out, sim takes none"):
         Push(nodes, tracker_options={"gate_um": 3.0})
+
+
+def test_the_settings_say_what_was_run():
+    scene = PushScene(observe="camera", start_bearing_rad=math.radians(33.3), latency_frames=2)
+    settings = push(controller="blended", seed=4, scene=scene, time_limit_s=None).settings("circle")
+    assert settings == json.loads(json.dumps(settings, allow_nan=False))
+    said = {"controller": "blended", "width_um": 8.0, "frequency_hz": 12.0, "seed": 4, "path": "circle", "trials": 1}
+    scene_said = {"observe": "camera", "start_bearing_deg": 33.3, "latency_frames": 2, "robot": "paper"}
+    assert settings.items() >= (said | scene_said).items()
+    assert settings["path_length_um"] == pytest.approx(532.6, abs=0.1)
+    assert settings["time_limit_s"] == push(time_limit_s=None).limit_s
+    assert settings["policy_sha256"] is None
+
+
+def test_a_policy_is_kept_by_its_digest_and_its_own_frequencies():
+    settings = push(controller="policy", frequency_hz=None).settings("circle")
+    assert settings["frequency_hz"] is None and settings["width_um"] is None
+    assert len(settings["policy_sha256"]) == 64
+
+
+def test_a_rig_s_options_are_kept(bench):
+    nodes = paths.polyline([(0.0, 0.0), (60.0, 0.0)])
+    options = {"cargo_start_px": [2, 2], "robot_start_px": [9, 9]}
+    settings = Push(nodes, backend="bench", backend_options={"seed": 3}, tracker_options=options).settings("my.csv")
+    assert settings["backend"] == "bench" and settings["path"] == "my.csv"
+    assert settings["backend_options"] == {"seed": 3} and settings["tracker_options"] == options

@@ -1,7 +1,9 @@
-"""What a run leaves behind: a summary that is valid JSON, a table that repeats, a picture; all three or none."""
+"""What a run leaves behind: a summary that is valid JSON, a table that repeats, the path, a picture; all or none."""
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,13 +11,13 @@ import pytest
 
 from microtwin import recording
 from microtwin.errors import InputError
-from microtwin.paths import from_name
+from microtwin.paths import from_name, read_csv
 from microtwin.pushing import Push
 from microtwin.recording import Trial, means, pushing, save
 from microtwin.run import COLUMNS, Recording
 
 NODES = from_name("circle")
-FILES = ["run.json", "telemetry.parquet", "trajectory.png"]
+FILES = ["path.csv", "run.json", "telemetry.parquet", "trajectory.png"]
 
 
 def recorded(modes, success=True, interrupted=False):
@@ -122,6 +124,20 @@ def test_the_table_comes_back(tmp_path):
     assert all(c.endswith(("_s", "_um", "_rad", "_hz")) for c in measured)
 
 
+def test_the_path_comes_back_to_the_bit(tmp_path):
+    save(tmp_path, {}, NODES, [trial()], 0.0)
+    np.testing.assert_array_equal(read_csv(tmp_path / "path.csv"), NODES)
+
+
+def test_the_summary_comes_last(tmp_path, monkeypatch):
+    """Whoever finds one finds the rest beside it."""
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (moved.append(Path(new).name), replace(old, new)))
+    save(tmp_path, {}, NODES, [trial()], 0.0)
+    assert set(FILES) <= set(moved) and moved[-1] == "run.json"
+
+
 def telemetry(folder, **options):
     values = {"nodes_um": NODES, "frequency_hz": 12.0, "trials": 2, "time_limit_s": 3.0} | options
     folder.mkdir()
@@ -150,13 +166,13 @@ def test_many_trials_do_not_make_an_endless_picture(tmp_path):
     assert len(strict(tmp_path / "run.json")["trials"]) == 30
 
 
-def test_only_the_three_files_are_left(tmp_path):
+def test_only_its_files_are_left(tmp_path):
     save(tmp_path, {}, NODES, [trial()], 0.0)
     assert sorted(p.name for p in tmp_path.iterdir()) == FILES
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_leaves_all_three_as_they_were(tmp_path, monkeypatch, kind):
+def test_a_failure_leaves_all_as_they_were(tmp_path, monkeypatch, kind):
     """A new table beside an old summary would belong to no run at all."""
     for name in FILES:
         (tmp_path / name).write_text("old")

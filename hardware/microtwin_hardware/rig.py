@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from microtwin import signals
 from microtwin.errors import InputError, RigError
 from microtwin.field import RotatingField
-from microtwin.rig import Camera, Coils, Frame, Stage
+from microtwin.rig import COILS, Camera, CoilReading, Coils, Frame, Stage
 
 _LOG = logging.getLogger(__name__)
 REMEMBERED = 10_000  # ticks whose latency is kept
@@ -30,8 +32,11 @@ class HardwareRig:
         stage: the same; None where the focus is not driven. Only :mod:`microtwin.focusing.hold` moves it.
         rotation_rad: heading seen in the image minus heading commanded.
         timeout_s: a frame that takes longer means the camera is gone.
+        step_out_hz: highest frequency that the robot follows, as it was measured; None if it was not.
 
     Attributes:
+        latency_s: how long the last frame had been in the computer when it was handed out; None if the camera does
+            not say. What exposure and transfer took comes before it.
         waits_s: of the last ticks, from a frame in hand to the coils' answer: tracking, control and the link.
     """
 
@@ -43,10 +48,13 @@ class HardwareRig:
         stage: Stage | None = None,
         rotation_rad: float = 0.0,
         timeout_s: float = 1.0,
+        step_out_hz: float | None = None,
     ):
         if not math.isfinite(rotation_rad):
             raise InputError(f"camera–field rotation is {rotation_rad}: give an angle")
         self.coils, self.camera, self.stage = coils, camera, stage
+        self.step_out_hz = step_out_hz
+        self.latency_s: float | None = None
         self.waits_s: deque[float] = deque(maxlen=REMEMBERED)
         self._rotation_rad, self._timeout_s = rotation_rad, timeout_s
         self._stack = ExitStack()
@@ -56,6 +64,20 @@ class HardwareRig:
     @property
     def frame_rate_hz(self) -> float:
         return self.camera.frame_rate_hz
+
+    @property
+    def dropped(self) -> int:
+        """Frames so far that nobody read."""
+        return self.camera.dropped
+
+    def coil_reading(self) -> CoilReading | None:
+        """The currents, A; None from coils that do not measure them.
+
+        Raises:
+            RigError: the coils do not answer.
+        """
+        currents_a = self.coils.currents_a()
+        return None if currents_a is None else CoilReading(COILS, tuple(np.asarray(currents_a).tolist()), "A")
 
     def command(self, field: RotatingField) -> RotatingField:
         """Apply a field given in the image's axes; what is really applied, in the same axes.
@@ -76,6 +98,8 @@ class HardwareRig:
         """
         frame = self.camera.read(self._timeout_s)
         self._seen_s = time.monotonic()
+        age_s = getattr(self.camera, "age_s", math.nan)
+        self.latency_s = age_s if math.isfinite(age_s) else None
         if self._began_s is None:
             self._began_s = frame.time_s
         return replace(frame, time_s=frame.time_s - self._began_s)
@@ -125,4 +149,5 @@ def open_hardware(config: str | Path | None = None, dry_run: bool = False) -> Ha
         stage=None if dry_run else open_stage(settings.stage),
         rotation_rad=math.radians(settings.camera.rotation_deg),
         timeout_s=settings.camera.timeout_s,
+        step_out_hz=settings.robot.step_out_hz or None,
     )

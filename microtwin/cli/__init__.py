@@ -18,13 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
     from microtwin.cli.explain import explain
     from microtwin.cli.focus import focus
     from microtwin.cli.learn import learn
+    from microtwin.cli.panel import panel
     from microtwin.cli.predict import predict
     from microtwin.cli.push import push
     from microtwin.cli.render import render
     from microtwin.cli.search import search
     from microtwin.cli.train import train
 
-    mine: list[Callable] = [push, learn, render, dataset, train, evaluate, predict, search, explain, focus]
+    mine: list[Callable] = [push, learn, render, dataset, train, evaluate, predict, search, explain, focus, panel]
 
     def run() -> int:
         given = sys.argv[1:] if arguments is None else arguments

@@ -122,6 +122,7 @@ def push(
         words = f"{trials} trials of pushing a {cargo} along {path}: microtwin push, seed {seed}"
         episodes = Episodes(minari, nodes, seed=seed, algorithm=controller, description=words)
     folder = files.open_folder(out)
+    settings = run.settings(path)  # now: a policy's file may change while it runs
     console = Console()
     begun = time.perf_counter()
     done = []
@@ -166,7 +167,7 @@ def push(
                 video.close()
             if done:
                 with files.uninterrupted(*ENDINGS):
-                    recording.save(folder, run.settings(path), nodes, done, time.perf_counter() - begun)
+                    recording.save(folder, settings, nodes, done, time.perf_counter() - begun)
                     kept = episodes.save() if episodes else 0
         if not done:
             raise KeyboardInterrupt

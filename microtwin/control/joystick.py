@@ -13,6 +13,7 @@ from collections import deque
 import numpy as np
 
 from microtwin.control.approach import approach_point, heading_behind
+from microtwin.control.following import abreast, at_end
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.paths import path_length
@@ -104,10 +105,8 @@ class Joystick:
         """The node the cargo is abreast of, searched a little ahead; the end is reached as the corridor's is."""
         if self.mode == "approach" and self.goal_index == 0:
             return
-        near = self.nodes_um[self.goal_index : self.goal_index + 2 * self._ahead]
-        self.goal_index += int(np.argmin(np.hypot(*(near - cargo).T)))
-        left = len(self.nodes_um) - 1 - self.goal_index
-        if left <= 2 and math.dist(self.nodes_um[-1], cargo) <= self.threshold_um:
+        self.goal_index = abreast(self.nodes_um, self.goal_index, cargo, 2 * self._ahead)
+        if at_end(self.nodes_um, self.goal_index, cargo, self.threshold_um):
             self.done, self.mode = True, "done"
 
     def _wander(self, time_s: float) -> float:

@@ -73,6 +73,7 @@ def fit(
             size=training.size,
             pretrained=training.pretrained and not (folder / state.NAME).is_file(),
             options=training.options,
+            kind=training.kind,
         )
         model = channels_last(model.to(device))
         optimiser = torch.optim.AdamW(_groups(model, training.weight_decay), lr=training.learning_rate, fused=True)
@@ -148,7 +149,7 @@ def _check(value: torch.Tensor, epoch: int, training: Training, what: str = "los
         kept = f" (epoch {epoch} is kept)" if epoch else ""
         raise guards.TrainingFailed(
             f"the {what} is {float(value)} in epoch {epoch + 1} of {training.epochs}{kept}: train again with a "
-            f"learning rate below {training.learning_rate:g}, or look for images without contrast"
+            f"learning rate below {training.learning_rate:g}, or look for images without contrast or of other classes"
         )
 
 

@@ -1,6 +1,7 @@
 """What a training makes small."""
 
 import functools
+import math
 
 import torch
 from torch import Tensor
@@ -72,7 +73,7 @@ def classes_of(classes: tuple[int, ...], degrees: Tensor, name: str = "angle") -
     table = _table(classes, degrees.device)
     found = table[degrees.clamp(0, len(table) - 1)]
     found = torch.where(degrees < 0, _IGNORED, found)
-    if not degrees.is_cuda and bool((found == -1).any()):  # on a GPU the look would cost a wait; cross entropy objects
+    if not degrees.is_cuda and bool((found == -1).any()):  # on a GPU the look would cost a wait: the loss is made NaN
         odd = int(degrees[found == -1][0])
         raise InputError(
             f"an image with {name} {odd}°, which is no class of the task: train on images with all classes"
@@ -99,4 +100,5 @@ def _soft(classes: tuple[int, ...], width_deg: float, device: torch.device) -> T
 def _cross_entropy(logits: Tensor, targets: Tensor, soft: Tensor) -> Tensor:
     known = targets != _IGNORED
     each = -(soft[targets.clamp(min=0)] * F.log_softmax(logits, dim=1)).sum(dim=1)
+    each = torch.where(targets == -1, math.nan, each)  # no class: it would be learnt as the first one
     return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from microtwin.errors import InputError
 from microtwin.perception import convolutional, torchvision_models
+from microtwin.perception.labels import Kind
 from microtwin.perception.prepare import GAIN
-from microtwin.perception.shipped import ZERO_SHOT, shipped
+from microtwin.perception.shipped import DEPTH, ZERO_SHOT, shipped
 from microtwin.perception.twinnet import TwinNet
 
 PAPER_NAMES = {
@@ -26,7 +27,7 @@ PAPER_NAMES = {
 }
 NAMES = tuple(PAPER_NAMES)
 IMAGENET = ("vgg16", "resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2", "vit_b_16")  # weights are published
-PRETRAINED = (*IMAGENET, "twinnet")  # ours on renderings of robot 3; the weights come with the package
+PRETRAINED = (*IMAGENET, "twinnet")  # ours on renderings; the weights come with the package
 
 # What each network can be given, and what it has otherwise. The NAS networks are Table V's: with the first the table's
 # 33.66 M parameters and 3.11 GMAC come out. The second's 9.71 M and 5.85 GMAC fit no place of its poolings; nearest is
@@ -88,6 +89,7 @@ def build(
     size: int = 224,
     pretrained: bool = False,
     options: Mapping[str, Any] | None = None,
+    kind: Kind = "pose",
 ) -> Network:
     """A network with random weights (from torch's generator), or with pretrained ones and a random last layer.
 
@@ -97,6 +99,7 @@ def build(
         size: side of the images in pixels.
         pretrained: load the published ImageNet weights, or for twinnet those that renderings taught it.
         options: instead of those in ``OPTIONS``; networks that are not there have none.
+        kind: of the task: twinnet's pretrained weights for ``depth`` know all robots' depths, else robot 3's poses.
 
     Raises:
         InputError: no such network, size or option; weights that do not exist or cannot be fetched.
@@ -105,7 +108,7 @@ def build(
     _check(name, size, pretrained, options)
     if name == "twinnet":
         made = Network(name, nn.Identity(), TwinNet(n_outputs, **options))
-        return _taught(made) if pretrained else made
+        return _taught(made, kind) if pretrained else made
     if name == "cnn":
         body: nn.Module = convolutional.paper_cnn(n_outputs, size)
     elif name in OPTIONS:
@@ -139,13 +142,13 @@ def attention_layer(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Ten
     return body.features[-1][0], None
 
 
-def _taught(model: Network) -> Network:
+def _taught(model: Network, kind: Kind) -> Network:
     """twinnet with the weights of the checkpoint that comes with the package, but for the last layer.
 
     Raises:
         InputError: there is none, or it is of other options.
     """
-    path = shipped(ZERO_SHOT)
+    path = shipped(DEPTH if kind == "depth" else ZERO_SHOT)
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)["weights"]
     except FileNotFoundError:

@@ -23,7 +23,7 @@ from microtwin_hardware.config import CameraConfig, CoilsConfig, RigConfig, save
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs the Debian packages {' '.join(missing())}")
 
 NODES_UM = paths.polyline([(0.0, 0.0), (40.0, 0.0)])
-FILES = {"run.json", "telemetry.parquet", "trajectory.png", "video.mp4"}
+FILES = {"path.csv", "run.json", "telemetry.parquet", "trajectory.png", "video.mp4"}
 SCENE = PushScene(observe="camera", fidelity="resolved")
 
 

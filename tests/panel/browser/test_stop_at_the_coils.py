@@ -1,0 +1,83 @@
+"""Stop-all and a closed tab, read from the registers of the emulated board: microtwin panel --backend hardware."""
+
+import statistics
+import time
+
+import pytest
+
+from emulated_rig import build
+
+from .conftest import start_panel, until
+
+STOP_MS, GONE_S = 100.0, 2.5
+STOPS = 5
+NOW = "performance.timeOrigin + performance.now()"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """The emulated rig in real time."""
+    if missing := build.missing():
+        pytest.skip(f"no {', '.join(missing)}: sudo apt-get install {' '.join(missing)}")
+    from emulated_rig.process import RigProcess
+
+    with RigProcess(tmp_path_factory.mktemp("rig")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def panel(rig, tmp_path_factory):
+    """The panel on that rig."""
+    started = start_panel(tmp_path_factory.mktemp("panel"), "--backend", "hardware", "--config", str(rig.toml))
+    yield started
+    assert started.close() in (0, 130)
+
+
+def last_driven_unix_s(rig) -> tuple[float, bool]:
+    """When a duty was last not zero, by this computer's clock, and whether one is now."""
+    before = time.time()
+    found = rig.report()
+    now = 0.5 * (before + time.time())  # the report says the rig's time of this moment
+    return now - (found["emulated_s"] - (found["last_driven_s"] or -1e9)), found["driven"]
+
+
+def push(window, rig) -> None:
+    window.press("path-load")
+    window.until("h.paths[0]", 10)
+    window.press("start")
+    until(lambda: rig.report()["driven"], 30, "the coils stayed off")
+
+
+def test_the_coils_are_off_within_a_tenth_of_a_second_of_the_click(rig, panel, visit):
+    window = visit(panel.url)
+    window.take_control()
+    found_ms = []
+    for _ in range(STOPS):
+        window.detect()
+        push(window, rig)
+        window.page.wait_for_timeout(300)
+        clicked_ms = window.page.evaluate(
+            f"(() => {{ const at = {NOW}; document.querySelector('[data-testid=stop]').click(); return at }})()"
+        )
+        until(lambda: not last_driven_unix_s(rig)[1], 5, "the coils are still driven")
+        time.sleep(0.3)  # nothing may come back
+        off_s, driven = last_driven_unix_s(rig)
+        assert not driven
+        found_ms.append(1000 * off_s - clicked_ms)
+        window.until("h.state == 'watching'", 30)
+    assert statistics.median(found_ms) <= STOP_MS, found_ms
+    assert max(found_ms) <= 2 * STOP_MS, found_ms
+
+
+def test_the_coils_go_off_when_the_operator_s_tab_is_closed(rig, panel, visit):
+    window = visit(panel.url)
+    window.take_control()
+    window.detect()
+    push(window, rig)
+    closed_s = time.time()
+    window.page.close()
+    until(lambda: not last_driven_unix_s(rig)[1], 5, "the coils are still driven")
+    time.sleep(0.3)
+    off_s, driven = last_driven_unix_s(rig)
+    assert not driven
+    assert off_s - closed_s <= GONE_S

@@ -1,0 +1,266 @@
+"""The OTMR page: its worker, and the page in a real browser before a desk with nobody behind it.
+
+This file is also that server: ``python test_otmr_page.py PORT FOLDER``. NiceGUI is one for a process.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from microtwin.errors import InputError
+from microtwin.panel import otmr_worker
+from microtwin.panel.otmr_pictures import Kept
+from microtwin.panel.otmr_reading import Reader
+from microtwin.panel.otmr_renderer import Renderer
+from microtwin.panel.otmr_view import View
+from microtwin.panel.otmr_worker import Answer, Wish
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+def serve(port: int, out: Path) -> None:
+    from nicegui import ui
+
+    from microtwin.panel import otmr_page
+
+    otmr_page.build(SimpleNamespace(out=out, checkpoint=None, backend="sim", header=None))  # type: ignore[arg-type]
+    ui.run(host="127.0.0.1", port=port, reload=False, show=False, dark=None, show_welcome_message=False)
+
+
+SMALL = 8  # the smallest body
+NO_READING = Path("no-such-checkpoint.pt")  # so that no PyTorch is loaded
+
+
+def workers() -> list:
+    return [child for child in multiprocessing.active_children() if child.name == "panel-otmr"]
+
+
+async def until(answers: list[Answer], done) -> Answer:
+    for _ in range(3000):
+        for answer in answers:
+            if done(answer):
+                return answer
+        await asyncio.sleep(0.02)
+    raise AssertionError([(a.number, a.kind) for a in answers])
+
+
+def full(number: int):
+    return lambda a: a.number == number and a.kind == "picture" and a.content["full"]
+
+
+def test_the_newest_wish_wins_and_the_process_ends():
+    renderer = Renderer(NO_READING)
+
+    async def visit() -> tuple[list[Answer], int]:
+        heard: list[Answer] = []
+        renderer.ask("page", View(SMALL), heard.append)
+        await until(heard, full(1))
+        last = [renderer.ask("page", View(SMALL, pitch), heard.append) for pitch in range(1, 31)][-1]
+        await until(heard, full(last))
+        return heard, last
+
+    try:
+        heard, last = asyncio.run(visit())
+        assert len(workers()) == 1
+        assert {a.number for a in heard if a.kind == "picture"} == {1, last}  # the others were skipped
+        assert all(a.content["png"].startswith(b"\x89PNG") for a in heard if a.kind == "picture")
+    finally:
+        renderer.close()
+    assert not workers()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-otmr")]
+
+
+def test_two_pages_and_bad_values():
+    renderer = Renderer(NO_READING)
+
+    async def visit() -> None:
+        one: list[Answer] = []
+        two: list[Answer] = []
+        renderer.ask("one", View(SMALL), one.append)
+        renderer.ask("two", View(99), two.append)
+        await until(one, full(1))
+        refused = await until(two, lambda a: a.kind == "refused")
+        assert refused.content["words"] == "robot 99 is unknown: give a number from 1 to 18"
+        says = await until(one, lambda a: a.kind == "no reading" and "loading" not in a.content["words"])
+        assert (
+            "no checkpoint no-such-checkpoint.pt: give" in says.content["words"]
+            or "not installed" in says.content["words"]
+        )
+        renderer.leave("two")
+        assert {a.page for a in one} == {"one"}
+
+    try:
+        asyncio.run(visit())
+    finally:
+        renderer.close()
+
+
+def test_a_worker_that_dies_is_told_of_and_started_again():
+    renderer = Renderer(NO_READING)
+
+    async def visit() -> None:
+        heard: list[Answer] = []
+        renderer.ask("page", View(SMALL), heard.append)
+        await until(heard, full(1))
+        (process,) = workers()
+        os.kill(process.pid or 0, signal.SIGKILL)
+        gone = await until(heard, lambda a: a.kind == "refused")
+        assert "has ended" in gone.content["words"]
+        number = renderer.ask("page", View(SMALL, 5), heard.append)
+        await until(heard, full(number))
+
+    try:
+        asyncio.run(visit())
+    finally:
+        renderer.close()
+    assert not workers()
+
+
+def test_pictures_do_without_pytorch(monkeypatch):
+    def missing() -> None:
+        raise InputError("perception needs torch, which is not installed: pip install 'microtwin[learn]'")
+
+    monkeypatch.setattr("microtwin.perception.extra.require", missing)
+    told = [a for a in otmr_worker._answers(Wish("page", 1, View(SMALL)), View(SMALL), Kept(), Reader(None)) if a]
+    assert [a.kind for a in told if a.kind == "picture"] == ["picture", "picture"]
+    assert told[-1].kind == "no reading" and "pip install 'microtwin[learn]'" in told[-1].content["words"]
+
+
+def test_readings_are_near_what_is_drawn():
+    """Of the robot the shipped network was trained on, and of one for which only depths are read."""
+    pytest.importorskip("torch", reason="reading needs PyTorch: pip install 'microtwin[learn]'")
+    reader = Reader(None)
+    for view in (View(3, 30, 15), View(SMALL)):
+        told = [a for a in otmr_worker._answers(Wish("page", 1, view), view, Kept(), reader) if a]
+        depth = next(a.content["depth_um"] for a in told if a.kind == "picture")
+        read = told[-1].content
+        assert told[-1].kind == "reading"
+        assert abs(read["depth_um"] - depth) < 1.5
+        if view.robot == 3:
+            assert abs(read["pitch"] - 30) <= 15 and abs(read["roll"] - 15) <= 15
+            assert 0 < read["pitch_probability"] <= 1
+        else:
+            assert "pitch" not in read
+
+
+def test_a_checkpoint_says_which_robots_it_knows():
+    pytest.importorskip("torch", reason="reading needs PyTorch: pip install 'microtwin[learn]'")
+    view = View(SMALL)
+    reader = Reader("robot_03_zero_shot")
+    told = [a for a in otmr_worker._answers(Wish("page", 1, view), view, Kept(), reader) if a]
+    assert "does not know robot 8: it was trained on 3" in told[-1].content["words"]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    out = tmp_path_factory.mktemp("panel")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pytest.importorskip("nicegui", reason="the panel needs NiceGUI: pip install 'microtwin[panel]'")
+    command = [sys.executable, __file__, str(port), str(out)]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}  # NiceGUI looks
+    with subprocess.Popen(command, env=alone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/otmr", timeout=1).close()
+                    break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/otmr", out
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def page(address):
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium: sudo apt install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="drives the browser")
+    flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address[0])
+        page.asked = asked
+        yield page
+        browser.close()
+
+
+def wait_full(page, after: int = 0) -> int:
+    page.wait_for_function(
+        """after => { const i = document.querySelector('[data-testid=otmr-picture]');
+        return i?.dataset.detail === 'full' && Number(i.dataset.number) > after }""",
+        arg=after,
+        timeout=30_000,
+    )
+    return int(page.locator("[data-testid=otmr-picture]").get_attribute("data-number"))
+
+
+def test_the_page_by_keyboard_alone(page, address):
+    first = wait_full(page)
+    place = page.locator("[data-testid=otmr-picture]").bounding_box()
+    assert (place["width"], place["height"]) == (512, 512)  # two screen pixels to one of the camera's
+    before = page.locator("[data-testid=otmr-picture]").get_attribute("src")
+    page.locator("[data-testid=otmr-pitch-slider] [tabindex], [data-testid=otmr-pitch-slider][tabindex]").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    second = wait_full(page, first)
+    assert page.locator("[data-testid=otmr-pitch]").input_value() == "3"
+    assert page.locator("[data-testid=otmr-picture]").get_attribute("src") != before
+    assert "P3_R0" in page.locator("[data-testid=otmr-caption]").inner_text()
+
+    page.locator("[data-testid=otmr-roll]").fill("95")
+    page.get_by_text("roll is 95°: give whole degrees from 0 to 90").wait_for()
+    page.locator("[data-testid=otmr-roll]").fill("10")
+    third = wait_full(page, second)
+    assert page.locator("[data-testid=otmr-wrong]").inner_text() == ""
+
+    page.locator("[data-testid=otmr-depth]").fill("50")  # it ends where the sweep ends
+    wait_full(page, third)
+    low, high = re.findall(r"[-+][\d.]+", page.locator("[data-testid=otmr-caption]").inner_text())[1:]
+    assert float(page.locator("[data-testid=otmr-depth]").input_value()) == float(high) > float(low)
+    assert not [url for url in page.asked if "/stop" in url]  # only the button stops
+    assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {address[0].split("/")[2]}
+    with page.expect_request("**/stop") as stopped:
+        page.locator("[data-testid=otmr-stop]").focus()
+        page.keyboard.press("Enter")
+    assert stopped.value.method == "POST"
+
+
+def test_saving(page, address):
+    from microtwin.cli import main
+
+    wait_full(page)
+    with page.expect_download() as download:
+        page.locator("[data-testid=otmr-save]").click()
+    assert re.fullmatch(r"robot_03_P0_R0_depth[-+][\d.]+\.png", download.value.suggested_filename)
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+    page.locator("[data-testid=otmr-config-name]").fill("wide")
+    page.locator("[data-testid=otmr-save-config]").click()
+    command = page.locator("[data-testid=otmr-command]").inner_text()
+    path = address[1] / "otmr" / "wide.toml"
+    assert command.startswith(f"microtwin dataset --config {path} --out ")
+    assert main(["dataset", "--config", str(path), "--dry-run"]) == 0
+    page.locator("[data-testid=otmr-save-config]").click()
+    page.get_by_text("is there already: give another name").wait_for()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), Path(sys.argv[2]))
