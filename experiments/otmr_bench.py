@@ -37,7 +37,7 @@ Found = dict[str, Any]
 OURS = "twinnet"
 UNSEEN = 100  # added to the data's seed: prints and optics that twinnet's own weights were not taught with
 STOPPED = "stopped; the same command goes on from the last epoch"
-FROM_SCRATCH = ("cnn", "nas_pose", "nas_depth")  # others start from ImageNet, ours from renderings of robot 3
+FROM_SCRATCH = ("cnn", "nas_pose", "nas_depth")  # others start from ImageNet, ours from renderings of other seeds
 LARGE = ("vgg16", "vit_b_16")  # a hundred million weights
 # Images per second that are trained on, 64 pixels wide, on one core in bfloat16: only the time left comes from it
 IMAGES_S = {

@@ -5,7 +5,9 @@
 Folds as in otmr_table2_pose.py: ``sequence`` tests prints and optics never seen, ``frame`` is the paper's split, whose
 test images have neighbours in training. Many short sequences teach more than few long ones: each has its own print and
 optics. ``twinnet, all six`` is one network for all six robots, trained on fold k of each; it is our network's second
-line. ``laptop`` gives the larger networks small pictures, few images and one fold, and the table says how much.
+line. ``laptop`` gives the larger networks small pictures, few images and one fold, and the table says how much. Our
+networks begin from the shipped one that reads all robots' depths (other prints and optics: seed 7), as the paper's from
+ImageNet; at ``gpu`` the others begin from random weights.
 """
 
 import functools

@@ -67,7 +67,7 @@ def train(
         weight_decay: of AdamW.
         augment: turn, shift and blur images, and add noise.
         pretrained: begin from weights learnt on ImageNet, which torchvision fetches; twinnet from those that come with
-            microtwin, learnt on renderings of robot 3.
+            microtwin, learnt on renderings of robot 3, or for depth of all robots.
         precision: of the passes; auto is bfloat16 where the machine has it.
         device: for the network.
         seed: of everything that is drawn.

@@ -21,7 +21,10 @@ _WORDS = ("out of memory", "can't allocate memory", "not enough memory")  # of C
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """The same numbers every time; the caller's generators and settings are left as they were."""
+    """The same numbers every time; the caller's generators and settings are left as they were.
+
+    On a GPU torch does not promise it of the gradients of attention (``vit_b_16``) and adaptive pooling (``vgg16``).
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     enabled = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -29,7 +32,8 @@ def deterministic(device: torch.device) -> Iterator[None]:
     fill, benchmark = module.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
+        for words in ("does not have a deterministic implementation", "defaults to a non-deterministic algorithm"):
+            warnings.filterwarnings("ignore", message=f".*{words}")
         torch.use_deterministic_algorithms(True, warn_only=True)
         module.fill_uninitialized_memory = False  # it costs time, and nothing here reads such
         torch.backends.cudnn.benchmark = False

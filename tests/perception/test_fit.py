@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from microtwin.errors import InputError
-from microtwin.perception import checkpoint, fit, state
+from microtwin.perception import checkpoint, fit, guards, state
 from microtwin.perception.estimator import Estimator
 from microtwin.perception.examples import Examples
 from microtwin.perception.progress import Report
@@ -216,7 +217,10 @@ def test_images_of_another_size_or_none(toy_examples, tmp_path):
 def test_reports_tell_how_far_it_is(toy_examples, tmp_path, monkeypatch):
     monkeypatch.setattr("microtwin.perception.progress.EVERY_S", 0.0)
     reports: list[Report] = []
-    run(SHORT, toy_examples(10, kind="joint"), tmp_path, toy_examples(2, kind="joint", seed=1), report=reports.append)
+    training = dataclasses.replace(SHORT, device="cpu")  # on a GPU few batches are looked at: each look waits for it
+    run(
+        training, toy_examples(10, kind="joint"), tmp_path, toy_examples(2, kind="joint", seed=1), report=reports.append
+    )
     fractions = [report.fraction for report in reports]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0 and len(reports) == 3 * (5 + 1)
     assert [report.epoch for report in reports if report.new] == [1, 2, 3]
@@ -243,6 +247,20 @@ def test_the_callers_settings_are_left_alone(toy_examples, tmp_path):
     assert torch.equal(torch.rand(2), expected) and torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you set it",
+        "cuDNN Attention defaults to a non-deterministic algorithm. To explicitly enable determinism call torch",
+    ],
+)
+def test_what_a_gpu_cannot_do_the_same_way_twice_is_done_without_a_word(said):
+    with guards.deterministic(torch.device("cpu")):
+        warnings.warn(said, stacklevel=1)
+        with pytest.raises(UserWarning, match="batch"):
+            warnings.warn("another one, of the batch", stacklevel=1)
 
 
 @pytest.mark.parametrize("kind", ["pose", "depth"])

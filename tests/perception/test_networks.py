@@ -1,13 +1,14 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 import torch
 
 from microtwin.errors import InputError
-from microtwin.perception import torchvision_models
+from microtwin.perception import checkpoint, torchvision_models
 from microtwin.perception.networks import NAMES, OPTIONS, PAPER_NAMES, PRETRAINED, attention_layer, build
 from microtwin.perception.prepare import normalised
 
@@ -159,6 +160,18 @@ def test_pretrained_weights_arrive_and_the_last_layer_is_new(name, monkeypatch):
         assert changed == {"heads.head.weight", "heads.head.bias", "encoder.pos_embedding"}
         assert kept["encoder.pos_embedding"].shape == (1, 1 + 6 * 6, 768)
     assert model(torch.zeros(2, 1, 96, 96)).shape == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taught"), [("pose", "robot_03_zero_shot"), ("joint", "robot_03_zero_shot"), ("depth", "depth_all")]
+)
+def test_our_network_begins_from_what_was_taught_for_its_task(kind, taught):
+    weights = checkpoint.load(Path(taught)).model.state_dict()
+    mine = build("twinnet", 3, size=64, pretrained=True, kind=kind).state_dict()
+    assert {name for name in mine if not torch.equal(mine[name], weights[name])} == {
+        "body.head.weight",
+        "body.head.bias",
+    }
 
 
 def test_pretrained_networks_see_the_background_as_a_middle_grey(monkeypatch):
