@@ -1,10 +1,10 @@
-"""How the panel's engine fares over an hour of the twin's time: memory, threads, files, ticks.
+"""How the panel fares over an hour of the twin's time: memory, threads, files, ticks, of engine and server.
 
 Usage: ``python benchmarks/panel_soak.py [--json FILE] [--minutes 60] [--out FOLDER]``. The engine runs in a process of
 its own on the twin as fast as it goes (86,400 frames are one hour at 24 a second), and is kept busy: runs by corridor
-and by hand, a stop in the middle, the queue, masks, knocks, twins rebuilt. Two clients take packets as they come, a
-third never reads one: the pipe behind it is full, as with a browser that hangs. Growth counts from the end of the
-warm-up, a tenth of the whole, for by then everything was done once.
+and by hand, a stop in the middle, the queue, masks, knocks, twins rebuilt. Desk and stream are the server's, in this
+process, without NiceGUI's pages. Two clients take packets as they come, a third never acknowledges one, as a browser
+that hangs. Growth counts from the end of the warm-up, a tenth of the whole, for by then everything was done once.
 """
 
 import contextlib
@@ -21,21 +21,26 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import tyro
+import uvicorn
 from rich.progress import Progress
 from stepping import processor
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from microtwin import files
 from microtwin.errors import InputError, exit_code
 from microtwin.panel import messages as m
-from microtwin.panel.engine import serve
+from microtwin.panel.engine.twin import TwinSettings
 from microtwin.panel.packet import unpack
-from microtwin.panel.twin import TwinSettings
+from microtwin.panel.server.desk import Desk
+from microtwin.panel.server.engine_process import EngineProcess
+from microtwin.panel.server.listening import listen
+from microtwin.panel.server.run_server import add_sockets, web_config
 from microtwin.recording import versions
 
 FRAMES_A_MINUTE = 24 * 60
@@ -45,6 +50,7 @@ KEPT_RUNS = 6  # folders; older ones are removed, or an hour's videos fill a sma
 PATIENCE_S = 120.0
 FOUND_S = 10.0  # for a body to be found and a path to be made
 MOST_MB = 50.0  # of growth in an hour
+SIDES = ("engine", "server")
 SETTINGS = TwinSettings(speed=math.inf)
 VARIANTS = ({"cells": 0}, {"flow_um_s": 1.0}, {"latency_frames": 2}, {"objects": 2}, {})
 
@@ -54,28 +60,41 @@ class NotFound(Exception):
 
 
 class Panel:
-    """The server's end of the pipe, and three clients behind it of which the last takes no packet."""
+    """Desk, stream and engine as ``microtwin panel`` has them, and three clients of which the last reads nothing."""
 
-    def __init__(self, connection: Connection):
-        self.connection = connection
-        self.header: dict[str, Any] = {}
-        self.packets = self.frames = self.runs = 0
+    OPERATOR = "operator"
+
+    def __init__(self, options: m.EngineOptions):
+        from fastapi import FastAPI
+
+        self.engine = EngineProcess(options).start()
+        (child,) = multiprocessing.active_children()
+        assert child.pid is not None
+        self.pid = child.pid
+        self.desk = Desk(self.engine, out=Path(options.out), backend="sim")
+        self.desk.take(self.OPERATOR)
+        self.frames = self.runs = self.packets = 0
         self.words: dict[str, int] = {}
-        self._changed = threading.Condition()
-        self._newest = b""
         self._told = 0
-        self._sending = threading.Lock()
         self._ended = threading.Event()
-        self._hung = multiprocessing.Pipe()
-        clients = [self._read, self._beat, self._client, self._client, self._hanging_client]
-        self._threads = [threading.Thread(target=one, daemon=True) for one in clients]
+        self._socket = listen("127.0.0.1", 0)
+        self._address = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/stream?client="
+        app = FastAPI()
+        add_sockets(app, self.desk)
+        self._server = uvicorn.Server(web_config(app))
+        clients = [self._count, lambda: self._client(self.OPERATOR), lambda: self._client("watcher"), self._deaf_client]
+        self._threads = [threading.Thread(target=lambda: self._server.run(sockets=[self._socket]))]
+        self._threads += [threading.Thread(target=one) for one in clients]
         for thread in self._threads:
             thread.start()
 
+    @property
+    def header(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.desk.header or {})
+
     def say(self, *commands: m.Command) -> None:
-        with self._sending:
-            for command in commands:
-                self.connection.send(command)
+        for command in commands:
+            self.desk.send(self.OPERATOR, command)
 
     def until(self, true: Callable[[dict], Any], what: str, patience_s: float = PATIENCE_S) -> dict:
         """The first header of which this is true.
@@ -84,69 +103,66 @@ class Panel:
             NotFound: there was none within ``patience_s``.
         """
         deadline = time.monotonic() + patience_s
-        with self._changed:
-            while not (self.header and true(self.header)):
-                left_s = deadline - time.monotonic()
-                if left_s <= 0 or self._ended.is_set():
-                    words = f"never {what}: {self.header.get('state')}, {self.header.get('notices')}"
-                    raise NotFound(words) if patience_s < PATIENCE_S else RuntimeError(words)
-                self._changed.wait(left_s)
-            return self.header
+        while True:
+            header = self.header
+            if header and true(header):
+                return header
+            if time.monotonic() > deadline:
+                words = f"never {what}: {header.get('state')}, {header.get('notices')}"
+                raise NotFound(words) if patience_s < PATIENCE_S else RuntimeError(words)
+            time.sleep(0.005)
 
-    def _read(self) -> None:
+    def _count(self) -> None:
+        """Frames and notices, looked at more often than they come."""
         last = -1
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                packet = self.connection.recv_bytes()
-                header, _ = unpack(packet)
-                with self._changed:
-                    step = header["frame"] - last
-                    self.frames += step if 0 < step < 1000 else 0  # another twin counts anew
-                    last = header["frame"]
-                    self._count_words(header)
-                    self.header, self._newest = header, packet
-                    self.packets += 1
-                    self._changed.notify_all()
-        self._ended.set()
+        while not self._ended.wait(0.003):
+            if not (header := self.header):
+                continue
+            step = header["frame"] - last
+            self.frames += step if 0 < step < 1000 else 0  # another twin counts anew
+            last = header["frame"]
+            for notice in header["notices"]:
+                if notice["id"] > self._told:
+                    self._told = notice["id"]
+                    kind = f"{notice['level']}: {''.join(c for c in notice['text'] if not c.isdigit())[:60]}"
+                    self.words[kind] = self.words.get(kind, 0) + 1
 
-    def _count_words(self, header: dict) -> None:
-        for notice in header["notices"]:
-            if notice["id"] > self._told:
-                self._told = notice["id"]
-                kind = f"{notice['level']}: {''.join(c for c in notice['text'] if not c.isdigit())[:60]}"
-                self.words[kind] = self.words.get(kind, 0) + 1
-
-    def _beat(self) -> None:
-        with contextlib.suppress(OSError):
-            while not self._ended.wait(0.2):
-                self.say(m.Alive())
-
-    def _client(self) -> None:
-        """Takes every packet it is in time for."""
-        seen = -1
-        while not self._ended.is_set():
-            with self._changed:
-                self._changed.wait(1.0)
-                packet = self._newest
-            if packet:
-                header, picture = unpack(packet)
-                if header["seq"] != seen:
-                    seen = header["seq"]
-                    assert picture[:2] == b"\xff\xd8"
-
-    def _hanging_client(self) -> None:
-        """Its pipe fills, and whoever serves it waits for ever: nobody else may."""
-        with contextlib.suppress(OSError):
+    def _client(self, name: str) -> None:
+        """Takes every packet it is in time for, as a page does."""
+        with self._connected(name) as socket:
             while not self._ended.is_set():
-                with self._changed:
-                    self._changed.wait(1.0)
-                    packet = self._newest
-                self._hung[1].send_bytes(packet or b" ")
+                packet = socket.recv(timeout=10.0)
+                assert isinstance(packet, bytes)
+                _, picture = unpack(packet)
+                assert picture[:2] == b"\xff\xd8"
+                self.packets += name == self.OPERATOR
+                socket.send("ack")
+
+    def _deaf_client(self) -> None:
+        """Never says that a packet came; comes again when it is thrown out."""
+        while not self._ended.is_set():
+            with self._connected("deaf") as socket, contextlib.suppress(ConnectionClosed):
+                while not self._ended.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        socket.recv(timeout=1.0)
+
+    def _connected(self, name: str) -> ClientConnection:
+        while True:
+            try:
+                return connect(self._address + name, max_size=None, compression=None)
+            except OSError:  # the server has only just been started
+                if self._ended.wait(0.1):
+                    raise
 
     def close(self) -> None:
+        """Everything ends."""
         self._ended.set()
-        for end in self._hung:
-            end.close()
+        self.engine.close()
+        for thread in self._threads[1:]:
+            thread.join(15.0)
+        self._server.should_exit = True
+        self._threads[0].join(15.0)
+        self._socket.close()
 
 
 class Operator:
@@ -242,38 +258,23 @@ def usage(pid: int) -> dict[str, float]:
 
 
 def measure(minutes: float, out: Path, tick: Callable[[float], None]) -> dict[str, Any]:
-    """Keep the engine busy for so many minutes of the twin's time."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    engine = context.Process(target=serve, args=(m.EngineOptions(twin=SETTINGS, out=str(out)), there))
-    engine.start()
-    there.close()
-    word = here.recv()
-    if word != ("ready", None):
-        raise InputError(str(word))
-    panel = Panel(here)
-    assert engine.pid is not None
-    panel.until(lambda h: h["state"] == "watching", "ready")
-    wanted, samples, turns, begun_s = minutes * FRAMES_A_MINUTE, [], 0, time.monotonic()
-    operator = Operator(panel, out, random.Random(0))
+    """Keep the panel busy for so many minutes of the twin's time."""
+    before = threading.active_count()
+    panel = Panel(m.EngineOptions(twin=SETTINGS, out=str(out)))
     try:
+        panel.until(lambda h: h["state"] == "watching", "ready")
+        wanted, samples, turns, begun_s = minutes * FRAMES_A_MINUTE, [], 0, time.monotonic()
+        operator = Operator(panel, out, random.Random(0))
         while panel.frames < wanted:
             operator.turn(turns)
             turns += 1
             if not samples or panel.frames - samples[-1]["frame"] >= SAMPLE_EVERY:
-                samples.append({"frame": panel.frames, **usage(engine.pid)})
+                samples.append({"frame": panel.frames, "engine": usage(panel.pid), "server": usage(os.getpid())})
             tick(min(1.0, panel.frames / wanted))
         took_s, header = time.monotonic() - begun_s, panel.header
-        panel.say(m.Quit())
-        engine.join(PATIENCE_S)
     finally:
         panel.close()
-        if engine.is_alive():
-            engine.kill()
-        here.close()
     warm = [one for one in samples if one["frame"] >= WARM_UP * wanted] or samples[-1:]
-    quarter = max(1, len(warm) // 4)
-    first, last = (float(np.mean([s["rss_mb"] for s in part])) for part in (warm[:quarter], warm[-quarter:]))
     return {
         "simulated_minutes": round(panel.frames / FRAMES_A_MINUTE, 2),
         "ticks": panel.frames,
@@ -281,15 +282,21 @@ def measure(minutes: float, out: Path, tick: Callable[[float], None]) -> dict[st
         "packets": panel.packets,
         "runs": panel.runs,
         "done": operator.done,
-        "growth_mb": round(warm[-1]["rss_mb"] - warm[0]["rss_mb"], 1),
-        "growth_of_means_mb": round(last - first, 1),
-        "rss_mb": {"after_warm_up": round(warm[0]["rss_mb"], 1), "end": round(warm[-1]["rss_mb"], 1)},
-        "threads": {"after_warm_up": warm[0]["threads"], "end": warm[-1]["threads"]},
-        "files": {"after_warm_up": warm[0]["files"], "end": warm[-1]["files"]},
-        "exit_code": engine.exitcode,
+        **{side: grown([one[side] for one in warm]) for side in SIDES},
+        "threads_left": threading.active_count() - before,
+        "processes_left": len(multiprocessing.active_children()),
         "wait_ms": header["wait_ms"],
         "notices": panel.words,
         "samples": samples,
+    }
+
+
+def grown(samples: list[dict[str, float]]) -> dict[str, Any]:
+    """Memory, threads and open files after the warm-up and at the end."""
+    first, last = samples[0], samples[-1]
+    return {
+        "growth_mb": round(last["rss_mb"] - first["rss_mb"], 1),
+        **{name: {"after_warm_up": round(first[name], 1), "end": round(last[name], 1)} for name in first},
     }
 
 
@@ -313,14 +320,17 @@ def main(
     with tempfile.TemporaryDirectory() as scratch, Progress(transient=True) as progress:
         bar = progress.add_task(f"{minutes:g} simulated minutes", total=1.0)
         found = measure(minutes, out or Path(scratch), lambda part: progress.update(bar, completed=part))
-    memory, threads, opened = found["rss_mb"], found["threads"], found["files"]
-    grown = "pass" if found["growth_mb"] < MOST_MB else "MISS"
-    leaked = "pass" if threads["end"] <= threads["after_warm_up"] else "MISS"
     print(f"{machine['processor']}, {machine['cores']} cores: {found['simulated_minutes']:g} simulated minutes")
-    print(f"  {found['ticks']} ticks, {found['ticks_per_s']:g} a second; {found['runs']} starts")
-    print(f"  growth after warm-up {found['growth_mb']:.1f} MB to {memory['end']:.0f} MB   {grown}, < {MOST_MB:g}")
-    print(f"  threads {threads['after_warm_up']} to {threads['end']}   {leaked}, no more than before")
-    print(f"  open files {opened['after_warm_up']} to {opened['end']}")
+    print(f"  {found['ticks']} ticks, {found['ticks_per_s']:g} a second; {found['runs']} starts; {found['done']}")
+    for side in SIDES:
+        of = found[side]
+        memory, threads, opened = of["rss_mb"], of["threads"], of["files"]
+        verdict = "pass" if of["growth_mb"] < MOST_MB else "MISS"
+        leaked = "pass" if threads["end"] <= threads["after_warm_up"] else "MISS"
+        print(f"  {side}: growth {of['growth_mb']:.1f} MB to {memory['end']:.0f} MB   {verdict}, < {MOST_MB:g}")
+        print(f"    threads {threads['after_warm_up']:g} to {threads['end']:g}   {leaked}, no more than before")
+        print(f"    open files {opened['after_warm_up']:g} to {opened['end']:g}")
+    print(f"  left when it is closed: {found['threads_left']} threads, {found['processes_left']} processes")
     if json_file:
         with files.whole(json_file) as temporary:
             text = json.dumps({"machine": machine, "versions": versions(), **found}, indent=2)

@@ -47,6 +47,23 @@ def test_the_command_line_goes_before_the_file(file, capsys):
     assert "na is 2 to 2.5: give" in capsys.readouterr().err
 
 
+def test_what_is_given_wins_also_where_it_is_the_usual(file, tmp_path):
+    """A seed of 0, say, is the default, and no less given."""
+    out = tmp_path / "set"
+    options = ["--seed", "0", "--randomise.na", "1", "1.1", "--randomise.lean-deg=4", "--workers", "1"]
+    assert main(["dataset", f"--config={file}", *options, "--out", str(out)]) == 0
+    made = json.loads((out / "dataset.json").read_text())["config"]
+    assert made["seed"] == 0 and made["randomise"]["na"] == [1.0, 1.1] and made["randomise"]["lean_deg"] == 4.0
+    assert made["task"] == "depth" and made["robots"] == [8]
+
+
+def test_a_file_that_only_asks_can_be_overruled(file, tmp_path, capsys):
+    file.write_text("dry_run = true\n" + FILE)
+    for options, exists in ((["--dry-run"], False), ([], False), (["--no-dry-run", "--workers", "1"], True)):
+        assert main(["dataset", "--config", str(file), *options, "--out", str(tmp_path / "set")]) == 0
+        assert (tmp_path / "set").exists() == exists
+
+
 BAD = [
     ("sead = 1", "sead is unknown: did you mean seed?"),
     ("config = 'x'", "config is unknown"),

@@ -34,8 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if given[:2] == ["dataset", "verify"]:
             return tyro.cli(verify, prog="microtwin dataset verify", args=given[2:], use_underscores=False)
+        commands = {**{command.__name__: command for command in mine}, **_others()}
+        if given[:1] == ["dataset"]:
+            from microtwin.cli.config_file import with_config
+
+            commands["dataset"] = with_config(dataset, given[1:])
         return tyro.extras.subcommand_cli_from_dict(
-            {**{command.__name__: command for command in mine}, **_others()},
+            commands,
             prog="microtwin",
             description="A digital twin for magnetic rolling microrobots.",
             args=arguments,

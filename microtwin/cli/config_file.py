@@ -1,43 +1,44 @@
-"""``--config FILE.toml``: a command's options from a file, under the same names."""
+"""``--config FILE.toml``: a command's options from a file, under the same names; the command line goes over it."""
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from microtwin.errors import InputError
 
 
-def merged(path: Path, command: Callable[..., int], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A command's arguments where those that are at their default are the file's.
-
-    Args:
-        given: what the command line says, by name; ``config`` is left out.
+def with_config(command: Callable[..., int], arguments: Sequence[str]) -> Callable[..., int]:
+    """The command with its file's values for defaults, if the arguments name a file: whatever they say goes over it.
 
     Raises:
         InputError: a file that cannot be read, or a name or value in it that the command does not have.
     """
+    path = _named_file(arguments)
+    if path is None:
+        return command
     parameters = {
         name: (parameter.default, parameter.annotation)
         for name, parameter in inspect.signature(command).parameters.items()
         if name != "config"
     }
-    found = {name: given[name] for name in parameters}
-    for name, value in _checked(_table(path), parameters, str(path)).items():
-        found[name] = _first(given[name], value, parameters[name][0])
+    return functools.partial(command, **_checked(_table(path), parameters, str(path)))
+
+
+def _named_file(arguments: Sequence[str]) -> Path | None:
+    """What follows the last ``--config``."""
+    found = None
+    for argument, following in pairwise([*arguments, "--"]):
+        if argument == "--config" and not following.startswith("--"):
+            found = Path(following)
+        elif argument.startswith("--config="):
+            found = Path(argument.removeprefix("--config="))
     return found
-
-
-def _first(given: Any, filed: Any, default: Any) -> Any:
-    """What the command line says, unless it is the default."""
-    if not dataclasses.is_dataclass(default) or isinstance(default, type):
-        return filed if given == default else given
-    names = [field.name for field in dataclasses.fields(default)]
-    each = {name: _first(*(getattr(values, name) for values in (given, filed, default))) for name in names}
-    return dataclasses.replace(default, **each)
 
 
 def _table(path: Path) -> dict[str, Any]:

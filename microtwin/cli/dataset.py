@@ -35,7 +35,7 @@ def dataset(
         tuple[Literal["huggingface", "bop"], ...], tyro.conf.arg(help_behavior_hint="(default: none)")
     ] = (),
     cluster: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS", help_behavior_hint="(default: none)")] = None,
-    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    dry_run: bool = False,
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None,
     randomise: _Given = _Given(),
 ) -> int:
@@ -57,14 +57,11 @@ def dataset(
         export: also as a Hugging Face imagefolder in --out/huggingface, or in BOP's format in --out/bop.
         cluster: draw on the dask.distributed cluster at this address instead; --out must be a folder it shares.
         dry_run: only say how much it would be.
-        config: a TOML file with any of these options under the same names, as the panel's OTMR page writes it; it goes
-            for whatever is left at its default here.
+        config: a TOML file with any of these options under the same names, as the panel's OTMR page writes it; what is
+            given here goes over it.
         randomise: what is drawn once per sequence.
     """
-    if config is not None:
-        from microtwin.cli.config_file import merged
-
-        return dataset(**merged(config, dataset, {**locals()}))
+    del config  # its values are the other arguments' defaults: config_file.with_config
     import contextlib
 
     from microtwin.errors import InputError

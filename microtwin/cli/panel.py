@@ -59,8 +59,8 @@ def panel(
     if find_spec("nicegui") is None:
         raise InputError("the panel needs nicegui, which is not installed: pip install 'microtwin[panel]'")
 
+    from microtwin.panel.engine.twin import TwinSettings
     from microtwin.panel.messages import EngineOptions
-    from microtwin.panel.twin import TwinSettings
     from microtwin.perception.shipped import SHIPPED, named
     from microtwin.rig import known_backend
 
@@ -96,7 +96,7 @@ def panel(
                 f"checkpoint {checkpoint} is no file: give one of microtwin train, or {', '.join(SHIPPED)}"
             )
 
-    from microtwin.panel import server
+    from microtwin.panel.server import run_server as server
 
     chosen = EngineOptions(backend=backend, backend_options=options, twin=twin, out=str(out))
     return server.run(chosen, host=host, port=port, checkpoint=checkpoint)

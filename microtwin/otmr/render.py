@@ -8,6 +8,7 @@ with 127 source points and slices of 0.1 µm, whole crops correlate by 0.997 or 
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -94,10 +95,39 @@ def intensities(
     return (field.image(height, 1 if rings else UPSAMPLE) for height in heights), middle
 
 
+class Slices(NamedTuple):
+    """A turned body as slices of refractive index, on a grid that holds its pictures.
+
+    Attributes:
+        delta_n: (nz, n, n) float32 index minus the liquid's; nz is even.
+        low_um: height of the lowest slice's lower face.
+        middle_um: x, y of the grid's middle from the body's origin.
+        across_um: the body's width.
+    """
+
+    delta_n: np.ndarray
+    low_um: float
+    middle_um: np.ndarray
+    across_um: float
+
+
 def propagated(
     mesh: Mesh, turn: np.ndarray, depths_um: Sequence[float] | np.ndarray, draw: Draw, rings: int = 0
 ) -> tuple[ExitField, np.ndarray]:
     """The waves below a turned body, on a grid for pictures at these depths, and the grid's middle as above.
+
+    Raises:
+        InputError: as :func:`intensities`.
+    """
+    body = sliced(mesh, turn, depths_um, draw)
+    scope = microscope(draw, body.across_um, rings or _RINGS[1])
+    tilts = scope.k0 * source_points(scope.condenser_na, scope.source_points)[0]
+    steps = plan(body.delta_n, tilts, scope.k0, scope.medium_index, GRID_UM, SLICE_UM)
+    return ExitField(envelopes(steps), scope, body.low_um, GRID_UM), body.middle_um
+
+
+def sliced(mesh: Mesh, turn: np.ndarray, depths_um: Sequence[float] | np.ndarray, draw: Draw) -> Slices:
+    """A turned body, for pictures at these depths; its voxels are developed on the part of the grid that holds them.
 
     Raises:
         InputError: as :func:`intensities`.
@@ -111,30 +141,25 @@ def propagated(
         raise InputError(f"depths are {depths}: give finite numbers in µm")
     middle = (low + high)[:2] / 2
     across = float((high - low)[:2].max())
-    scope = microscope(draw, across, rings or _RINGS[1])
+    scope = microscope(draw, across)
     focus = [focus_um(depth, 0.0, scope) for depth in depths]
     farthest = max((max(high[2] - f, f - low[2]) for f in focus), default=0.0)
     field_um = across + 2 * (_MARGIN_UM[0] + _MARGIN_UM[1] * farthest)
     n = next((size for size in _GRIDS if size * GRID_UM >= field_um), _GRIDS[-1])
-    return _exit_field(vertices - [*middle, 0.0], faces, turn, middle, n, draw, scope), middle
 
-
-def _exit_field(vertices, faces, turn, middle, n: int, draw: Draw, scope: Microscope) -> ExitField:
-    """Envelopes below a body whose middle is the grid's; its voxels are developed on the part that holds them."""
+    vertices = vertices - [*middle, 0.0]
     pixel = GRID_UM
     pad = 2 * draw.spot_um * draw.spot_aspect + draw.residue_um + pixel
     nx, ny = (min(_even(2 * (reach + pad) / pixel), n) for reach in np.abs(vertices[:, :2]).max(axis=0))
-    low, high = float(vertices[:, 2].min()) - pad, float(vertices[:, 2].max()) + pad
-    nz = _even((high - low) / SLICE_UM)
-    body = fill(vertices, faces, (nz, ny, nx), pixel, SLICE_UM, low)
-    corner = middle[0] - (nx - 1) / 2 * pixel, middle[1] - (ny - 1) / 2 * pixel, low + SLICE_UM / 2
+    bottom, top = float(low[2]) - pad, float(high[2]) + pad
+    nz = _even((top - bottom) / SLICE_UM)
+    body = fill(vertices, faces, (nz, ny, nx), pixel, SLICE_UM, bottom)
+    corner = middle[0] - (nx - 1) / 2 * pixel, middle[1] - (ny - 1) / 2 * pixel, bottom + SLICE_UM / 2
     body = developed(body, turn, corner, draw, pixel, SLICE_UM)
     delta_n = np.zeros((nz, n, n), dtype=np.float32)
     rows, columns = (n - ny) // 2, (n - nx) // 2
     delta_n[:, rows : rows + ny, columns : columns + nx] = body * np.float32(draw.polymer_index - scope.medium_index)
-    tilts = scope.k0 * source_points(scope.condenser_na, scope.source_points)[0]
-    steps = plan(delta_n, tilts, scope.k0, scope.medium_index, pixel, SLICE_UM)
-    return ExitField(envelopes(steps), scope, low, pixel)
+    return Slices(delta_n, bottom, middle, across)
 
 
 def _even(least: float) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from microtwin.panel.twin import TwinSettings
+from microtwin.panel.engine.twin import TwinSettings
 from microtwin.vision.mask import MaskSettings
 
 State = Literal["preparing", "watching", "driving", "running", "paused", "saving", "broken"]

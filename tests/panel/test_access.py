@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from microtwin.panel.access import Access, is_loopback, new_token
+from microtwin.panel.server.access import Access, is_loopback, new_token
 
 TOKEN = "a-b_c" * 8
 
@@ -119,6 +119,18 @@ def test_a_page_from_elsewhere_may_neither_ask_nor_listen(origin, token):
         assert answer.status == 403 and "may not use this panel" in answer.text
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_a_page_from_elsewhere_may_link_here_and_nothing_more(token, site):
+    """Its pictures and frames ask without an Origin."""
+    browser = known(token)
+    for dest in ("image", "iframe", "empty", "script"):
+        answer = browser.ask(**{"sec-fetch-site": site, "sec-fetch-dest": dest})
+        assert answer.status == 403 and "may not use this panel" in answer.text
+    assert browser.ask(**{"sec-fetch-site": site, "sec-fetch-dest": "document"}).text == "inside"
+    assert browser.ask(**{"sec-fetch-site": "same-origin", "sec-fetch-dest": "image"}).text == "inside"
+
+
 @pytest.mark.parametrize("token", [None, TOKEN])
 def test_the_panels_own_page_may(token):
     browser = known(token)
@@ -152,7 +164,7 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address():
     answer = browser.ask(f"/?a=1&token={TOKEN}&b=%26")
     assert answer.status == 303 and answer.headers["location"] == "/?a=1&b=%26"
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"panel-8123={TOKEN};") and "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert cookie.startswith(f"panel-8123={TOKEN};") and "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert browser.ask(answer.headers["location"]).text == "inside"
     assert browser.ask("/_nicegui/static/a.js").text == "inside"
     assert browser.hear().text == "inside"

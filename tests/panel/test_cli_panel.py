@@ -11,10 +11,10 @@ pytest.importorskip("nicegui", reason="the panel extra is not installed")
 
 from microtwin.cli import main
 from microtwin.errors import InputError
-from microtwin.panel import server
-from microtwin.panel.listening import listen
+from microtwin.panel.engine.twin import TwinSettings
 from microtwin.panel.messages import EngineOptions
-from microtwin.panel.twin import TwinSettings
+from microtwin.panel.server import run_server as server
+from microtwin.panel.server.listening import listen
 from microtwin.perception.shipped import ZERO_SHOT, shipped
 
 
@@ -116,7 +116,7 @@ def test_what_the_engine_refuses_is_one_line_and_frees_the_port(capsys, monkeypa
         def __init__(self, options):
             pass
 
-        def start(self):
+        def start(self, meanwhile):
             raise InputError("the twin cannot hold 6 cells: give fewer")
 
         def close(self):

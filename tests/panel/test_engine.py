@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from microtwin import rig
+from microtwin import recording, rig
 from microtwin.errors import InputError, RigError
 from microtwin.optics import scene
-from microtwin.panel import bench
 from microtwin.panel import messages as m
-from microtwin.panel.engine import serve
+from microtwin.panel.engine import bench, dead_man
+from microtwin.panel.engine.hand import Hand
+from microtwin.panel.engine.selection import Selection
+from microtwin.panel.engine.serve import serve
+from microtwin.panel.engine.twin import TwinSettings, open_twin
 from microtwin.panel.packet import unpack
-from microtwin.panel.twin import TwinSettings, open_twin
 from microtwin.vision.mask import MaskSettings
 
 FAST = TwinSettings(objects=2, cells=0, speed=math.inf)
@@ -31,11 +33,12 @@ FILES = {"run.json", "telemetry.parquet", "trajectory.png", "video.mp4", "path.c
 
 
 @pytest.fixture(autouse=True, scope="module")
-def quick_sprites(tmp_path_factory):
-    """Coarse pictures of bodies: a focus takes twenty seconds else."""
+def quick_pictures(tmp_path_factory):
+    """Coarse pictures of bodies, which take twenty seconds else, and none of a run's way, which take half a second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scene, "POLAR_STEPS", 1)
         patch.setattr(scene, "SLICE_UM", 2.0)
+        patch.setattr(recording, "draw_trajectories", lambda path, *rest: path.write_bytes(b""))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("sprites")))
         yield
 
@@ -380,7 +383,7 @@ def test_a_start_that_a_stop_overtook_does_not_begin(server, tmp_path, monkeypat
         checking.set()
         assert go_on.wait(10.0)
 
-    monkeypatch.setattr("microtwin.panel.loop.frequency_notice", lambda live, plans: held_up(plans))
+    monkeypatch.setattr("microtwin.panel.engine.loop.frequency_notice", lambda live, plans: held_up(plans))
     server.say(m.Start())
     assert checking.wait(PATIENCE_S)
     server.say(m.Stop())
@@ -390,14 +393,15 @@ def test_a_start_that_a_stop_overtook_does_not_begin(server, tmp_path, monkeypat
     assert on_coils(server) == 0.0 and folders(tmp_path / "out") == []
 
 
-def test_no_run_starts_and_none_goes_on_without_the_operator(server):
+def test_no_run_starts_and_none_goes_on_without_the_operator(server, monkeypatch):
+    monkeypatch.setattr(dead_man, "OPERATOR_GONE_S", 0.5)
     ready(server, 300.0)
     server.say(m.Start(frequency_hz=1.0))
     server.until(lambda h: h["state"] == "running" and h["field"]["amplitude"])
     gone_s = time.monotonic()
     server.operator = False
     server.until(lambda h: h["state"] != "running")
-    assert time.monotonic() - gone_s > 0.9 * m.OPERATOR_GONE_S
+    assert time.monotonic() - gone_s > 0.9 * dead_man.OPERATOR_GONE_S - 0.05  # the last sign of life is older
     assert on_coils(server) == 0.0
     server.told("browser")
     server.state("watching")
@@ -413,13 +417,13 @@ def test_objects_are_pushed_one_after_the_other_each_with_its_own_folder(server,
     server.until(lambda h: len(h["objects"]) == 2)
     server.say(m.LoadPath("circle", 0, 60.0), m.LoadPath("square", 1, 60.0))
     server.until(lambda h: all(h["paths"]) and len(h["paths"]) == 2)
-    server.say(m.Start(time_limit_s=4.0))  # too short to arrive: merely a time limit, the next one follows
+    server.say(m.Start(time_limit_s=1.5))  # too short to arrive: merely a time limit, the next one follows
     server.until(lambda h: h["state"] == "running" and h["active"] == 0)
     server.until(lambda h: h["state"] == "running" and h["active"] == 1)
     server.state("watching")
     first, second = (json.loads((one / "run.json").read_text()) for one in folders(tmp_path / "out"))
     assert [one["config"]["panel"]["object"] for one in (first, second)] == [1, 2]
-    assert "not finished after 4 s" in first["trials"][0]["reason"]
+    assert "not finished after 1.5 s" in first["trials"][0]["reason"]
     starts = [pd.read_parquet(one / "telemetry.parquet").iloc[0] for one in folders(tmp_path / "out")]
     for start, path in zip(starts, server.header["paths"], strict=True):
         node = server.twin.view.to_world(np.array(path[0]))
@@ -521,6 +525,42 @@ def test_a_knock_moves_the_object_in_the_middle_of_a_run(server):
     server.say(m.Stop())
 
 
+def test_a_fault_in_a_run_ends_it_with_everything_recorded(server, tmp_path, monkeypatch, capsys):
+    ready(server)
+    follow, count = Selection.follow, iter(range(10_000))
+
+    def failing(self, frame):
+        if server.header["state"] == "running" and next(count) == 20:
+            raise ZeroDivisionError("by nothing")
+        return follow(self, frame)
+
+    monkeypatch.setattr(Selection, "follow", failing)
+    server.say(m.Start())
+    results = server.until(lambda h: h["run"] and h["run"]["results"])["run"]["results"]
+    assert results["broken"] and "the tracker failed (ZeroDivisionError: by nothing)" in results["reason"]
+    assert "Traceback" in capsys.readouterr().err
+    (folder,) = folders(tmp_path / "out")
+    assert len(pd.read_parquet(folder / "telemetry.parquet")) >= 20
+    assert server.state("watching")["objects"] and on_coils(server) == 0.0  # the rig is well
+
+
+def test_a_field_that_the_coils_cannot_make_is_said_and_the_rig_stays_open(server, monkeypatch):
+    ready(server)
+    command = server.twin.command
+
+    def off_only(field):
+        if field.amplitude:
+            raise InputError("there are no coils: name them")
+        return command(field)
+
+    monkeypatch.setattr(server.twin, "command", off_only)
+    server.say(m.Drive(1.0, math.pi / 2, 7.0))
+    server.told("stopped: there are no coils")
+    server.say(m.Drive(), m.Start())
+    server.told("object 1: there are no coils")
+    assert server.state("watching")["objects"] and len(server.twins) == 1
+
+
 # driving
 
 
@@ -539,6 +579,26 @@ def test_the_hand_drives_without_a_run_and_nothing_is_recorded(server, tmp_path)
     server.say(m.Drive())
     server.state("watching")
     assert on_coils(server) == 0.0 and folders(tmp_path / "out") == []
+
+
+def test_a_wish_that_was_read_before_a_stop_never_passes_whatever_is_heard_since(server, monkeypatch):
+    wish, sent, command = Hand.wish, [], server.twin.command
+
+    def stopped_just_then(self, stops):
+        field = wish(self, stops)
+        if field.amplitude and not sent:
+            sent.append(None)
+            server.say(m.Stop(), m.Drive(1.0, math.pi / 2, 7.0))  # the key is still held
+            deadline = time.monotonic() + PATIENCE_S
+            while not self.barred and time.monotonic() < deadline:
+                time.sleep(0.001)
+        return field
+
+    monkeypatch.setattr(server.twin, "command", lambda field: (sent.append(field), command(field))[1])
+    monkeypatch.setattr(Hand, "wish", stopped_just_then)
+    server.say(m.Drive(1.0, math.pi / 2, 7.0))
+    server.told("let go")
+    assert sent and not any(field.amplitude for field in sent[1:])
 
 
 def test_a_key_held_through_a_stop_does_not_drive(server):
@@ -581,6 +641,24 @@ def test_a_rig_that_breaks_in_a_run_is_said_and_can_be_reopened(server, tmp_path
     assert len(server.twins) == 2 and server.header["reason"] == ""
     server.say(m.Detect())
     server.until(lambda h: h["robot"])
+
+
+def test_the_first_thing_that_the_coils_said_is_the_reason(server, monkeypatch):
+    ready(server)
+    said: list[str] = []
+
+    def tripped(field):
+        if not (said or field.amplitude):
+            return field
+        said.append("they are disarmed" if said else "they switched themselves off: too hot")
+        raise RigError(said[-1])
+
+    monkeypatch.setattr(server.twin, "command", tripped)
+    server.say(m.Start())
+    assert server.state("broken")["reason"] == "they switched themselves off: too hot"
+    assert len(said) > 1 and [text for text in server.words if "too hot" in text] == [
+        "object 1: they switched themselves off: too hot"
+    ]
 
 
 def test_a_fault_in_the_loop_turns_the_field_off_and_the_engine_lives_on(server, monkeypatch, capsys):
@@ -703,9 +781,9 @@ def test_a_server_that_reads_nothing_does_not_hold_the_loop_up(tmp_path, twins):
     engine.start()
     assert here.recv() == ("ready", None)
     deadline = time.monotonic() + PATIENCE_S
-    while (not twins or twins[-1]._count < 400) and time.monotonic() < deadline:
+    while (not twins or twins[-1]._count < 150) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert twins[-1]._count >= 400  # far more than the pipe takes
+    assert twins[-1]._count >= 150  # far more than the pipe takes
     here.send(m.Quit())
     here.close()
     engine.join(PATIENCE_S)

@@ -1,10 +1,11 @@
 """Parts of the engine, each by itself: the hand, the dead man's switch, a run's time, timing, packets, the recorder."""
 
-import itertools
 import json
 import math
 import multiprocessing
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,20 +16,22 @@ from hypothesis import strategies as st
 
 from microtwin.errors import InputError, RigError
 from microtwin.field import PUSH_RAD, RotatingField
-from microtwin.panel.cautious import Cautious
-from microtwin.panel.dead_man import Operator
-from microtwin.panel.from_zero import FromZero
-from microtwin.panel.guard import Guard
-from microtwin.panel.hand import GRASP_S, Hand
-from microtwin.panel.header import distance_um, in_degrees
-from microtwin.panel.interlock import Interlock
-from microtwin.panel.messages import DRIVE_LAPSES_S, OPERATOR_GONE_S, Drive
-from microtwin.panel.notice_board import KEPT, NoticeBoard
-from microtwin.panel.outline import mask_outlines
+from microtwin.panel.engine.cautious import Cautious
+from microtwin.panel.engine.dead_man import Operator
+from microtwin.panel.engine.from_zero import FromZero
+from microtwin.panel.engine.guard import Guard
+from microtwin.panel.engine.hand import GRASP_S, Hand
+from microtwin.panel.engine.header import in_degrees
+from microtwin.panel.engine.interlock import Interlock
+from microtwin.panel.engine.notice_board import KEPT, NoticeBoard
+from microtwin.panel.engine.outline import mask_outlines
+from microtwin.panel.engine.recorder import Recorder, new_folder
+from microtwin.panel.engine.run_plan import RunPlan
+from microtwin.panel.engine.selection import Place, Seen, in_order
+from microtwin.panel.engine.timing import Timing
+from microtwin.panel.engine.uplink import Uplink
+from microtwin.panel.messages import DRIVE_LAPSES_S, HAND, OPERATOR_GONE_S, Drive, Start
 from microtwin.panel.packet import unpack
-from microtwin.panel.recorder import Recorder, new_folder
-from microtwin.panel.timing import Timing
-from microtwin.panel.uplink import Uplink
 from microtwin.rig import Frame, Observation
 from microtwin.run import Recording, run_trial
 from microtwin.vision.mask import MaskSettings
@@ -182,6 +185,32 @@ def test_a_run_s_field_is_not_the_hand_s_to_lapse():
     assert coils.told[-1].amplitude
 
 
+def test_the_guard_repeats_a_stop_that_the_coils_did_not_answer_and_outlives_whatever_goes_wrong(capsys):
+    """The loop may hang meanwhile; and a guard that is dead guards nothing."""
+    _, coils, interlock, _, _, guard, said = guarded()
+    tries: list[bool] = []
+
+    class Flaky(Coils):
+        def command(self, field):
+            tries.append(True)
+            if len(tries) in (1, 3):
+                raise RigError("coils do not answer")
+            if len(tries) == 2:
+                raise TypeError("from deep within the port")
+            return coils.command(field)
+
+    interlock.command(RotatingField(frequency_hz=5.0))
+    interlock._rig = Flaky()
+    with pytest.raises(RigError):
+        interlock.stop("now")
+    with guard:
+        deadline = time.monotonic() + 10.0
+        while interlock.applied.amplitude and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert coils.told[-1] == OFF and said == ["from deep within the port"]
+    assert "Traceback" in capsys.readouterr().err
+
+
 # a run's time
 
 
@@ -277,6 +306,19 @@ def test_a_controller_that_fails_ends_the_run_with_everything_recorded(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given_um", [None, 20.0])
+def test_a_hand_is_scored_by_the_distances_of_its_likeness(given_um):
+    """The paper's open-loop mode, played by a person or by :class:`Joystick`: measured from the same moment on."""
+    place, bench = Place(np.zeros(2), nodes_um=NODES * 10), SimpleNamespace(twin=None, backend="sim", options={})
+
+    def distances(controller: str) -> tuple[float, float]:
+        start = Start(controller, threshold_um=6.0, approach_um=given_um)
+        made: Any = RunPlan.of(start, 0, place, bench).controller(24.0).inner  # type: ignore[arg-type]
+        return made.threshold_um, made.approach_um
+
+    assert distances(HAND) == distances("joystick")
+
+
 # timing, header, outlines, notices
 
 
@@ -323,14 +365,6 @@ def test_the_wait_is_from_the_frame_to_the_coils_answer():
         timing.answered()
         clock.now += 0.030
     assert timing.wait_ms == pytest.approx(12.0)
-
-
-@given(st.floats(-50, 50), st.floats(-50, 50))
-def test_distance_from_a_path_is_that_of_its_nearest_point(x, y):
-    nodes = np.array([[-20.0, 0.0], [0.0, 0.0], [0.0, 30.0]])
-    along = np.concatenate([np.linspace(a, b, 4001) for a, b in itertools.pairwise(nodes)])
-    nearest = float(np.hypot(*(along - [x, y]).T).min())
-    assert distance_um(nodes, np.array([x, y])) == pytest.approx(nearest, abs=0.01)
 
 
 def test_a_field_is_told_in_degrees_within_half_a_turn():
@@ -385,7 +419,7 @@ def test_a_reader_that_hangs_gets_the_newest_packet_next_and_holds_nobody_up():
 
 def test_a_header_that_json_cannot_say_costs_one_packet_alone(monkeypatch):
     failed = threading.Event()
-    monkeypatch.setattr("microtwin.panel.uplink.traceback.print_exc", lambda file: failed.set())
+    monkeypatch.setattr("microtwin.panel.engine.uplink.traceback.print_exc", lambda file: failed.set())
     here, there = multiprocessing.Pipe()
     picture = np.zeros((32, 32), np.uint8)
     with Uplink(there) as uplink:
@@ -471,7 +505,7 @@ def test_a_run_that_cannot_be_filmed_ends_but_its_numbers_are_kept(tmp_path, mon
     def no_codec(*args):
         raise InputError("no mp4 codec")
 
-    monkeypatch.setattr("microtwin.panel.recorder.Video", no_codec)
+    monkeypatch.setattr("microtwin.panel.engine.recorder.Video", no_codec)
     recorder = Recorder(tmp_path, NODES, 24.0, lambda *what: None)
     recorder.start()
     rows = recorded(recorder, 1).rows
@@ -482,6 +516,51 @@ def test_a_run_that_cannot_be_filmed_ends_but_its_numbers_are_kept(tmp_path, mon
     recorder.wait()
     names = {path.name for path in recorder.folder.iterdir()}
     assert "video.mp4" not in names and {"run.json", "telemetry.parquet"} <= names
+
+
+def test_a_disk_that_hangs_ends_a_run_and_holds_nobody_up(tmp_path, monkeypatch):
+    thawed = threading.Event()
+
+    class Frozen:
+        def __init__(self, *args): ...
+
+        def __call__(self, *frame):
+            assert thawed.wait(30.0)
+
+        def close(self): ...
+
+    monkeypatch.setattr("microtwin.panel.engine.recorder.Video", Frozen)
+    monkeypatch.setattr("microtwin.panel.engine.recorder.WAITS_S", 0.01)
+    recorder = Recorder(tmp_path, NODES, 24.0, lambda *what: None)
+    recorder.start()
+    with pytest.raises(RigError, match="not written in time"):
+        recorded(recorder, 1000)
+    rows = recorded(SimpleNamespace(see=lambda *frame: None), 30).rows  # type: ignore[arg-type]
+    recorder.finish(Recording(rows=rows, broken=True, reason="no video"), {})
+    assert recorder.busy
+    thawed.set()
+    recorder.wait()
+    assert {"run.json", "telemetry.parquet"} <= {path.name for path in recorder.folder.iterdir()}
+
+
+def test_a_video_that_fails_at_its_end_is_said(tmp_path, monkeypatch):
+    class Unfinished:
+        def __init__(self, *args): ...
+
+        def __call__(self, *frame): ...
+
+        def close(self):
+            raise OSError("no space left on device")
+
+    said: list[tuple] = []
+    monkeypatch.setattr("microtwin.panel.engine.recorder.Video", Unfinished)
+    recorder = Recorder(tmp_path, NODES, 24.0, lambda *what: said.append(what))
+    recorder.start()
+    recorder.finish(recorded(recorder, 5), {})
+    recorder.wait()
+    assert said[0][1].success and "no video" in said[0][2]
+    names = {path.name for path in recorder.folder.iterdir()}
+    assert names == {"run.json", "telemetry.parquet", "trajectory.png", "path.csv"}
 
 
 def test_a_full_disk_ends_a_run(tmp_path, monkeypatch):
@@ -501,3 +580,14 @@ def test_folders_of_the_same_second_are_told_apart(tmp_path):
 
 def test_no_thread_of_these_is_left():
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-")]
+
+
+def test_bodies_keep_their_numbers_however_they_are_found_again():
+    def bodies(*places):
+        return [Seen(np.array(place, dtype=float), 5.0, "cargo") for place in places]
+
+    shown = bodies((0, 0), (40, 0), (80, 0))
+    again = in_order(bodies((81, 1), (120, 0), (1, 0), (39, 2)), shown)
+    assert [one.at_um.tolist() for one in again] == [[1, 0], [39, 2], [81, 1], [120, 0]]
+    assert [one.at_um.tolist() for one in in_order(bodies((79, 0), (2, 0)), shown)] == [[2, 0], [79, 0]]
+    assert in_order(bodies((5, 5)), [])[0].at_um.tolist() == [5, 5]

@@ -1,6 +1,7 @@
 """The engine's process as the server holds it, with tiny engines that refuse, hang and die."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from microtwin.errors import InputError, RigError
-from microtwin.panel.blank import blank_header
-from microtwin.panel.engine_process import QUEUED, EngineProcess
 from microtwin.panel.messages import Alive, Drive, EngineOptions, Pause, Quit, SavePath, SelectRobot, Start, Stop
 from microtwin.panel.packet import pack, unpack
+from microtwin.panel.server.blank import blank_header
+from microtwin.panel.server.engine_process import QUEUED, EngineProcess
 
 BALLAST = SavePath("n" * 2**20)
 
@@ -114,6 +115,14 @@ def mute(options, connection):
     time.sleep(60.0)
 
 
+def interrupt() -> None:
+    """Ctrl-C, as a terminal sends it to all, while the new process still loads the library."""
+    if os.name == "posix":
+        (child,) = (child for child in multiprocessing.active_children() if child.name == "panel-engine")
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
+
+
 def until(engine: EngineProcess, holds, seconds: float = 20.0):
     """The first packet of which ``holds`` is true."""
     deadline = time.monotonic() + seconds
@@ -125,7 +134,8 @@ def until(engine: EngineProcess, holds, seconds: float = 20.0):
 
 @pytest.mark.parametrize("start_method", sorted({FAST, "spawn"}))
 def test_commands_go_in_packets_come_out_and_it_saves_at_the_end(tmp_path, start_method):
-    with opened(tmp_path, echo, start_method=start_method) as engine:
+    engine = opened(tmp_path, echo, start_method=start_method)
+    with contextlib.closing(engine.start(interrupt if start_method == "spawn" else lambda: None)):
         assert engine.alive
         engine.send(SelectRobot((1.0, 2.0)))
         engine.send(Stop())
@@ -148,7 +158,7 @@ def test_an_end_before_the_first_word_is_said(tmp_path):
 
 
 def test_one_that_says_nothing_is_not_waited_for_forever(tmp_path, monkeypatch):
-    monkeypatch.setattr("microtwin.panel.engine_process.CLOSING_S", 0.1)
+    monkeypatch.setattr("microtwin.panel.server.engine_process.CLOSING_S", 0.1)
     with pytest.raises(RigError, match=r"said nothing for 0\.2 s"):
         opened(tmp_path, mute, opening_s=0.2).start()
 

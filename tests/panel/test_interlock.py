@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from microtwin.errors import RigError
 from microtwin.field import RotatingField
-from microtwin.panel.interlock import Interlock, Stopped
+from microtwin.panel.engine.interlock import Interlock, Stopped
 from microtwin.rig import Frame, Observation
 from microtwin.run import run_trial
 
@@ -162,10 +162,21 @@ def test_coils_that_are_gone_do_not_keep_it_from_being_stopped():
     coils.dead = True
     with pytest.raises(RigError):
         interlock.stop("now")
-    assert interlock.stopped == "now"
+    assert interlock.stopped == "now" and interlock.applied == FIELD  # nobody knows that it is off
     coils.dead = False
     with pytest.raises(Stopped):
         interlock.command(FIELD)
+
+
+def test_a_field_whose_answer_is_lost_counts_as_applied():
+    coils, interlock = armed()
+    coils.dead = True
+    with pytest.raises(RigError):
+        interlock.command(FIELD)
+    assert interlock.applied == FIELD
+    coils.dead = False
+    interlock.stop("now")
+    assert interlock.applied == OFF
 
 
 def test_another_rig_behind_it_is_stopped_at_first_and_none_is_a_rig_that_is_not_open():

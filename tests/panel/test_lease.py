@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microtwin.panel.lease import Lease
+from microtwin.panel.server.lease import Lease
 
 
 class Clock:

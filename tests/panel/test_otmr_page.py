@@ -21,12 +21,12 @@ from types import SimpleNamespace
 import pytest
 
 from microtwin.errors import InputError
-from microtwin.panel import otmr_worker
-from microtwin.panel.otmr_pictures import Kept
-from microtwin.panel.otmr_reading import Reader
-from microtwin.panel.otmr_renderer import Renderer
-from microtwin.panel.otmr_view import View
-from microtwin.panel.otmr_worker import Answer, Wish
+from microtwin.panel.otmr import worker as otmr_worker
+from microtwin.panel.otmr.pictures import Kept
+from microtwin.panel.otmr.reading import Reader
+from microtwin.panel.otmr.renderer import Renderer
+from microtwin.panel.otmr.view import View
+from microtwin.panel.otmr.worker import Answer, Wish
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -34,7 +34,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 def serve(port: int, out: Path) -> None:
     from nicegui import ui
 
-    from microtwin.panel import otmr_page
+    from microtwin.panel.otmr import page as otmr_page
 
     otmr_page.build(SimpleNamespace(out=out, checkpoint=None, backend="sim", header=None))  # type: ignore[arg-type]
     ui.run(host="127.0.0.1", port=port, reload=False, show=False, dark=None, show_welcome_message=False)
@@ -61,9 +61,18 @@ def full(number: int):
     return lambda a: a.number == number and a.kind == "picture" and a.content["full"]
 
 
-def test_the_newest_wish_wins_and_the_process_ends():
+@pytest.fixture(scope="module")
+def renderer():
+    """One for the tests below; its process takes seconds to start. Nothing of it is left in the end."""
     renderer = Renderer(NO_READING)
+    yield renderer
+    assert len(workers()) == 1
+    renderer.close()
+    assert not workers()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-otmr")]
 
+
+def test_the_newest_wish_wins(renderer):
     async def visit() -> tuple[list[Answer], int]:
         heard: list[Answer] = []
         renderer.ask("page", View(SMALL), heard.append)
@@ -72,20 +81,12 @@ def test_the_newest_wish_wins_and_the_process_ends():
         await until(heard, full(last))
         return heard, last
 
-    try:
-        heard, last = asyncio.run(visit())
-        assert len(workers()) == 1
-        assert {a.number for a in heard if a.kind == "picture"} == {1, last}  # the others were skipped
-        assert all(a.content["png"].startswith(b"\x89PNG") for a in heard if a.kind == "picture")
-    finally:
-        renderer.close()
-    assert not workers()
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-otmr")]
+    heard, last = asyncio.run(visit())
+    assert {a.number for a in heard if a.kind == "picture"} == {1, last}  # the others were skipped
+    assert all(a.content["png"].startswith(b"\x89PNG") for a in heard if a.kind == "picture")
 
 
-def test_two_pages_and_bad_values():
-    renderer = Renderer(NO_READING)
-
+def test_two_pages_and_bad_values(renderer):
     async def visit() -> None:
         one: list[Answer] = []
         two: list[Answer] = []
@@ -102,31 +103,22 @@ def test_two_pages_and_bad_values():
         renderer.leave("two")
         assert {a.page for a in one} == {"one"}
 
-    try:
-        asyncio.run(visit())
-    finally:
-        renderer.close()
+    asyncio.run(visit())
 
 
-def test_a_worker_that_dies_is_told_of_and_started_again():
-    renderer = Renderer(NO_READING)
-
+def test_a_worker_that_dies_is_told_of_and_started_again(renderer):
     async def visit() -> None:
         heard: list[Answer] = []
-        renderer.ask("page", View(SMALL), heard.append)
-        await until(heard, full(1))
+        begun = renderer.ask("mourner", View(SMALL), heard.append)
+        await until(heard, full(begun))
         (process,) = workers()
         os.kill(process.pid or 0, signal.SIGKILL)
         gone = await until(heard, lambda a: a.kind == "refused")
         assert "has ended" in gone.content["words"]
-        number = renderer.ask("page", View(SMALL, 5), heard.append)
+        number = renderer.ask("mourner", View(SMALL, 5), heard.append)
         await until(heard, full(number))
 
-    try:
-        asyncio.run(visit())
-    finally:
-        renderer.close()
-    assert not workers()
+    asyncio.run(visit())
 
 
 def test_pictures_do_without_pytorch(monkeypatch):
@@ -185,21 +177,27 @@ def address(tmp_path_factory):
             server.terminate()
 
 
-@pytest.fixture
-def page(address):
+@pytest.fixture(scope="module")
+def browser():
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium: sudo apt install chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="drives the browser")
     flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address[0])
-        page.asked = asked
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address[0])
+    page.asked = asked
+    yield page
+    page.close()
 
 
 def wait_full(page, after: int = 0) -> int:
@@ -241,6 +239,26 @@ def test_the_page_by_keyboard_alone(page, address):
         page.locator("[data-testid=otmr-stop]").focus()
         page.keyboard.press("Enter")
     assert stopped.value.method == "POST"
+
+
+def test_the_model_is_drawn_only_when_it_has_moved(page):
+    def drawn() -> int:
+        return int(page.locator("[data-testid=otmr-model]").get_attribute("data-drawn") or 0)
+
+    first = wait_full(page)
+    page.wait_for_function("document.querySelector('[data-testid=otmr-model]').dataset.robot?.includes('3')")
+    page.wait_for_timeout(300)
+    rest = drawn()
+    assert rest > 0
+    page.locator("[data-testid=otmr-background-dn]").fill("140")  # of the light, not of the body
+    second = wait_full(page, first)
+    page.wait_for_timeout(200)
+    assert drawn() == rest
+    page.locator("[data-testid=otmr-pitch]").fill("40")
+    wait_full(page, second)
+    page.wait_for_function(
+        "rest => Number(document.querySelector('[data-testid=otmr-model]').dataset.drawn) > rest", arg=rest
+    )
 
 
 def test_saving(page, address):

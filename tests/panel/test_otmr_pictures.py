@@ -13,9 +13,9 @@ from microtwin.errors import InputError
 from microtwin.otmr.pose import POSES, Pose
 from microtwin.otmr.randomisation import Randomisation
 from microtwin.otmr.render import intensities, middle_um, orientation, render_sequence
-from microtwin.panel import otmr_config
-from microtwin.panel.otmr_pictures import Kept, photograph, pictures
-from microtwin.panel.otmr_view import OPTICS, View, at_random, usual
+from microtwin.panel.otmr import config as otmr_config
+from microtwin.panel.otmr.pictures import Kept, photograph, pictures
+from microtwin.panel.otmr.view import OPTICS, View, at_random, usual
 from microtwin.robots.catalogue import robot
 
 VIEW = View(8, 0, 0, depth_um=0.4, optics={"dust": 12}, seed=3)  # the smallest body
@@ -112,7 +112,7 @@ def test_depths_beyond_the_sweep_are_drawn_at_its_end(kept, depth_um):
 
 def test_the_model_stands_as_in_the_picture():
     """Turned and moved as the answer says, the outline's middle is the view's, and the middle of its height too."""
-    found = shown(View(3, 30, 15, 40.0), Kept())[0]
+    found = next(filter(None, pictures(View(3, 30, 15, 40.0), Kept())))
     vertices = robot(3).mesh[0] @ np.array(found["turn"]).T - np.array(found["centre_um"])
     assert (vertices.min(axis=0) + vertices.max(axis=0)) / 2 == pytest.approx([0, 0, 0], abs=1e-6)
 

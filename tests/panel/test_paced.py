@@ -9,7 +9,7 @@ import pytest
 
 from microtwin.errors import InputError
 from microtwin.field import RotatingField
-from microtwin.panel.paced import PIECE_S, RealTime
+from microtwin.panel.engine.paced import PIECE_S, RealTime
 from microtwin.rig import Frame
 
 

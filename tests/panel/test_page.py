@@ -1,8 +1,9 @@
 """The operator's page before a desk that only writes down what it is told."""
 
 import asyncio
+import gc
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from nicegui.testing.user_simulation import user_simulation
 from microtwin import paths
 from microtwin.errors import InputError
 from microtwin.panel import messages as m
-from microtwin.panel import page, slider_row, words
-from microtwin.panel.blank import blank_header
-from microtwin.panel.choose_bodies import nearest
-from microtwin.panel.choose_path import keep
-from microtwin.panel.microscope import MicroscopeView
-from microtwin.panel.notice_log import KEPT, News
-from microtwin.panel.twin import TwinSettings
+from microtwin.panel.engine.twin import TwinSettings
+from microtwin.panel.page import main_page as page
+from microtwin.panel.page import slider_row, words
+from microtwin.panel.page.choose_bodies import nearest
+from microtwin.panel.page.choose_path import keep
+from microtwin.panel.page.microscope import MicroscopeView
+from microtwin.panel.page.notice_log import KEPT, News
+from microtwin.panel.server.blank import blank_header
 from microtwin.vision.mask import MaskSettings
 
 BODIES = [(200.0, 300.0, 15.0, "robot"), (260.0, 250.0, 15.0, "cargo"), (420.0, 150.0, 15.0, "cargo")]
@@ -79,9 +81,30 @@ class StandIn:
         self.told.append(m.Stop(reason))
 
 
+looks = 0  # how often pages have looked at the desk
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "LOOKED_S", 0.02)
+    """Pages look often, and their looks are counted."""
+    look = page.Page._look
+
+    def counted(one: page.Page) -> None:
+        global looks
+        look(one)
+        looks += 1
+
+    monkeypatch.setattr(page.Page, "_look", counted)
+    monkeypatch.setattr(page, "LOOKED_S", 0.01)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def light() -> Iterator[None]:
+    """NiceGUI's simulation collects garbage twice a test: spare it what was imported before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -116,16 +139,17 @@ def control(user: User, name: str) -> Any:
 
 
 async def settled() -> None:
-    """The page has looked at the desk again."""
-    await asyncio.sleep(0.1)
+    """The page, or both, have looked at the desk again."""
+    seen = looks
+    await until(lambda: looks >= seen + 4)
 
 
 async def until(true: Callable[[], object]) -> None:
     """Wait for something that must come; fails when it does not."""
-    for _ in range(300):
+    for _ in range(1000):
         if true():
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
     raise AssertionError("it did not come")
 
 
@@ -147,6 +171,28 @@ def test_a_run_starts_only_when_everything_is_there(desk):
     for state in ("preparing", "running", "paused", "saving", "broken"):
         desk.show(state=state)
         assert words.start_refusal(desk.header, "")
+
+
+def test_what_to_do_next_is_said_until_a_run_goes_on(desk):
+    def said(mine: bool = True, held: bool = True, recording: bool = False) -> str:
+        return words.next_step(desk.header, mine, held, recording)
+
+    assert "Take control" in said(mine=False, held=False)
+    assert "watching" in said(mine=False)
+    assert "Auto-detect" in said()
+    desk.show(robot=BODIES[0][:3])
+    assert "Object" in said()
+    desk.select(path=False)
+    assert "Draw path" in said()
+    desk.select()
+    assert said().startswith("Ready") and "recording" in said(recording=True)
+    now = {"folder": "x", "controller": "corridor", "elapsed_s": 4.0, "limit_s": 9.0, "results": None}
+    desk.show(state="running", run=now, nodes=5)
+    assert said() == said(mine=False) == said(recording=True) == "4 s of 9 s · node 1 of 5"
+    desk.show(state="saving")
+    assert "saving" in said()
+    desk.show(state="broken")
+    assert "not open" in said()
 
 
 def test_trouble_is_said(desk):
@@ -264,6 +310,43 @@ def test_a_number_outside_its_limits_starts_nothing(desk):
     visit(desk, doing)
 
 
+def test_a_frequency_above_step_out_and_one_that_is_no_number_are_said_at_the_field(desk):
+    async def doing(user: User) -> None:
+        desk.select()
+        await in_control(user)
+        field = control(user, "frequency")
+        assert field.props["hint"] == "≤ 200 · empty: 12 · step-out 46"
+        for hz, warned in ((46.0, False), (46.5, True), (12.0, False)):
+            field.value = hz
+            await settled()
+            assert ("above step-out, 46 Hz" in field.props["hint"]) == ("mt-warned" in field.classes) == warned
+        field.value = None  # as the browser says of 1e999
+        tell(field, "focusout", True)
+        user.find("start").click()
+        assert desk.told == [] and "Frequency is no number" in user.notify.messages[-1]
+        tell(field, "focusout", False)
+        user.find("start").click()
+        assert desk.told == [m.Start()]
+
+    visit(desk, doing)
+
+
+def test_nothing_starts_unseen_while_a_recording_is_on_show(desk):
+    async def doing(user: User) -> None:
+        desk.select()
+        await in_control(user)
+        (view,) = [one for one in user.client.elements.values() if isinstance(one, MicroscopeView)]  # type: ignore[union-attr]
+        view.replay("/replay/x")
+        await settled()
+        assert not control(user, "start").enabled and not control(user, "tool-draw").enabled
+        assert control(user, "stop").enabled
+        view.live()
+        await settled()
+        assert control(user, "start").enabled
+
+    visit(desk, doing)
+
+
 def test_policies_and_the_hand(desk):
     async def doing(user: User) -> None:
         desk.select()
@@ -335,6 +418,7 @@ def test_bodies_are_chosen_by_number_and_the_lists_follow_the_engine(desk):
         await in_control(user)
         assert control(user, "select-robot").value == 0 and control(user, "select-objects").value == [1]
         assert desk.told == []  # following is no wish
+        assert list(control(user, "select-objects").options) == [1, 2]  # not the robot
         control(user, "select-robot").value = 2
         control(user, "select-objects").value = [1, 2]
         control(user, "select-robot").value = None
@@ -366,12 +450,13 @@ def test_paths_by_name_saved_and_uploaded(desk):
         desk.told.clear()
         file = SmallFileUpload("maze.csv", "text/csv", CSV)
         await control(user, "path-uploader").handle_uploads([file])
+        await until(lambda: desk.told)
         await settled()
         assert desk.told == [m.LoadPath("maze", 0, None, False)]  # as it lies in the file
         assert control(user, "path-download").enabled and (desk.out / "paths/maze.csv").exists()
         await control(user, "path-uploader").handle_uploads([SmallFileUpload("bad.csv", "text/csv", b"no")])
-        await settled()
-        assert len(desk.told) == 1 and any("bad.csv" in said for said in user.notify.messages)
+        await until(lambda: any("bad.csv" in said for said in user.notify.messages))
+        assert len(desk.told) == 1
 
     visit(desk, doing)
 
@@ -409,10 +494,16 @@ def test_mask_sliders_send_the_newest_value_and_follow_the_engine(desk, monkeypa
 
 def press(button: ui.button) -> None:
     """Click a button of a tab that is not on show."""
-    for listener in list(button._event_listeners.values()):
-        if listener.type == "click" and listener.handler is not None:
-            arguments = events.GenericEventArguments(sender=button, client=button.client, args=None)
-            events.handle_event(listener.handler, arguments)
+    tell(button, "click", None)
+
+
+def tell(element: ui.element, event: str, args: Any) -> None:
+    """As if the browser sent this event."""
+    for listener in list(element._event_listeners.values()):
+        if listener.type == event and listener.handler is not None:
+            arguments = events.GenericEventArguments(sender=element, client=element.client, args=args)
+            with element.client:
+                events.handle_event(listener.handler, arguments)
 
 
 def test_the_twin_is_rebuilt_as_the_fields_say_and_knocked(desk):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from microtwin import paths, recording
 from microtwin.errors import InputError
-from microtwin.panel import past_runs
-from microtwin.panel.past_runs import Skipped, folder_of, list_runs, look
+from microtwin.panel.server import past_runs
+from microtwin.panel.server.past_runs import Skipped, folder_of, list_runs, look
 from microtwin.pushing import Push
 
 NODES = paths.polyline([(0.0, 0.0), (40.0, 0.0)])

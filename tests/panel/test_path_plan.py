@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from microtwin import paths
 from microtwin.errors import InputError
-from microtwin.panel import path_plan
-from microtwin.panel.field_of_view import FieldOfView
-from microtwin.panel.path_plan import EDGE_UM, ROOM_UM, from_drawing, load, save, saved
-from microtwin.panel.path_warnings import clearance_um, frequency_warning, warnings
+from microtwin.panel.engine.field_of_view import FieldOfView
+from microtwin.panel.engine.path_plan import EDGE_UM, ROOM_UM, from_drawing, load, save, saved
+from microtwin.panel.engine.path_warnings import clearance_um, frequency_warning, warnings
 from microtwin.rig import Frame
 
 VIEW = FieldOfView((512, 640), 0.345)
@@ -338,7 +337,3 @@ def test_the_clearance_is_the_least_distance_along_the_whole_line(points, point)
     longest = np.hypot(*np.diff(way, axis=0).T).max()
     assert nearest - longest / 199 - 1e-6 <= away <= nearest + 1e-6
     assert 0 <= along <= np.hypot(*np.diff(way, axis=0).T).sum() + 1e-6
-
-
-def test_one_door():
-    assert (path_plan.warnings, path_plan.frequency_warning) == (warnings, frequency_warning)

@@ -19,12 +19,12 @@ from starlette.websockets import WebSocket
 
 from microtwin import paths, recording
 from microtwin.errors import InputError
-from microtwin.panel.film import Film
 from microtwin.panel.messages import Header
 from microtwin.panel.packet import unpack
-from microtwin.panel.playback import Replay
-from microtwin.panel.recorded import Recorded
-from microtwin.panel.replay import check, playing, serve_replay
+from microtwin.panel.server.playback import Replay
+from microtwin.panel.server.recorded import Recorded
+from microtwin.panel.server.recorded_picture import Film
+from microtwin.panel.server.replay import check, playing, serve_replay
 from microtwin.pushing import Push
 from microtwin.scene import PushScene
 from microtwin.vision.overlay import Video
@@ -382,7 +382,7 @@ class Browser:
         scope = {"type": "websocket", "path": "/replay/run", "query_string": query.encode(), "headers": []}
         self._in.put_nowait({"type": "websocket.connect"})
         self._served = asyncio.create_task(
-            serve_replay(WebSocket(scope, self._in.get, self._out.put), folder, self._stop)
+            serve_replay(WebSocket(scope, self._in.get, self._out.put), folder.parent, folder.name, self._stop)
         )
 
     def _stop(self):
@@ -501,7 +501,7 @@ def test_a_broken_run_is_said_on_the_page(folder, how):
         for _ in range(3):  # again and again: the connection stays
             header = await browser.header()
             assert header["state"] == "broken" and header["replay"] is True
-            assert header["reason"].startswith("run: ") and "\n" not in header["reason"]
+            assert header["reason"].startswith(("run: ", "run 'run' ")) and "\n" not in header["reason"]
             browser.say("ack", "seek 3")
         assert playing("me") is None
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from microtwin import paths, recording
-from microtwin.panel.run_files import THUMBNAIL, add_run_files, address, thumbnail
+from microtwin.panel.server.run_files import THUMBNAIL, add_run_files, address, thumbnail
 from microtwin.pushing import Push
 
 NAME = "panel/20260131-120000"
@@ -111,7 +111,7 @@ def test_a_thumbnail_shows_the_object_s_way_in_the_first_trial(tmp_path):
 
 def test_a_thumbnail_is_made_once_and_again_when_the_picture_changes(tmp_path, monkeypatch):
     made, read = [], cv2.imread
-    monkeypatch.setattr("microtwin.panel.run_files.cv2.imread", lambda *a: (made.append(1), read(*a))[1])
+    monkeypatch.setattr("microtwin.panel.server.run_files.cv2.imread", lambda *a: (made.append(1), read(*a))[1])
     picture = tmp_path / "trajectory.png"
     cv2.imwrite(str(picture), np.full((400, 400, 3), 50, np.uint8))
     first = thumbnail(picture)

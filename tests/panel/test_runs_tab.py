@@ -16,10 +16,11 @@ from nicegui.testing import User
 from nicegui.testing.user_simulation import user_simulation
 
 from microtwin import paths, recording
-from microtwin.panel import player, replay, runs_tab
-from microtwin.panel.past_runs import PastRun
-from microtwin.panel.playback import Replay
-from microtwin.panel.runs_tab import described, figures, outcome_of
+from microtwin.panel.page import player, runs_tab
+from microtwin.panel.page.runs_tab import described, figures, outcome_of
+from microtwin.panel.server import replay
+from microtwin.panel.server.past_runs import PastRun
+from microtwin.panel.server.playback import Replay
 from microtwin.pushing import Push
 
 NODES = paths.polyline([(0.0, 0.0), (40.0, 0.0)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.optics import scene
-from microtwin.panel.twin import EDGE_UM, KNOCK_FRAMES, KNOCK_UM, BenchTwin, TwinSettings, _world, open_twin
+from microtwin.panel.engine.twin import EDGE_UM, KNOCK_FRAMES, KNOCK_UM, BenchTwin, TwinSettings, _world, open_twin
 from microtwin.rig import Watched
 from microtwin.vision import Tracker
 

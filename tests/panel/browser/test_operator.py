@@ -6,7 +6,7 @@ import time
 
 import pandas as pd
 
-from .conftest import until
+from .window import until
 
 PICTURE = "document.querySelector('[data-testid=view-canvas]').toDataURL().length"
 
@@ -92,12 +92,11 @@ def test_stop_ends_a_run_at_once_and_keeps_what_was_recorded(panel, visit):
         window.until("h.state == 'running' && h.field.amplitude > 0", 15)
         match how:
             case "click":
-                asked = window.page.evaluate(
-                    "document.querySelector('[data-testid=stop]').click(), Date.now() / 1000"
-                )
+                asked = window.page.evaluate("document.querySelector('[data-testid=stop]').click(), Date.now() / 1000")
             case "space in a field":
-                window.button("frequency").locator("input").or_(window.page.locator("input[data-testid=frequency]")) \
-                    .first.focus()
+                window.button("frequency").locator("input").or_(
+                    window.page.locator("input[data-testid=frequency]")
+                ).first.focus()
                 asked = time.time()
                 window.page.keyboard.press("Space")
             case _:

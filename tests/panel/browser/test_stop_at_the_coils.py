@@ -7,7 +7,7 @@ import pytest
 
 from emulated_rig import build
 
-from .conftest import start_panel, until
+from .window import start_panel, until
 
 STOP_MS, GONE_S = 100.0, 2.5
 STOPS = 5

@@ -1,0 +1,112 @@
+"""What to say of a path before an object is pushed along it."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from microtwin.control.approach import approach_point
+from microtwin.panel.engine.field_of_view import FieldOfView
+
+FAR_UM = 10.0  # from the object to the path's beginning: the object's own width
+CLOSE_UM = 3.0  # between surfaces: what thermal motion and a correction take up
+ROBOT_RADIUS_UM = 5.0
+SEEN_UM = 3.0  # of background round a body, for the tracker
+Other = tuple[Sequence[float] | np.ndarray, float, str]
+
+
+def warnings(
+    nodes_um: np.ndarray,
+    *,
+    object_um: np.ndarray,
+    object_radius_um: float,
+    others: Sequence[Other],
+    view: FieldOfView,
+    approach_um: float = 15.0,
+) -> list[str]:
+    """A line for each thing to look out for; none if all is well.
+
+    Args:
+        others: (position, radius, name such as ``a resting cell``) of every body but the robot and the object.
+        approach_um: how far behind the object the robot begins to push.
+    """
+    nodes, start = np.asarray(nodes_um, dtype=float), np.asarray(object_um, dtype=float)
+    way = np.concatenate([start[None], nodes])  # what the object goes along, from where it is
+    return [
+        *_beginning(nodes, start),
+        *_others(way, object_radius_um, others),
+        *_behind(nodes, start, object_radius_um, others, view, approach_um),
+        *_edges(nodes, object_radius_um, view),
+    ]
+
+
+def frequency_warning(frequency_hz: float | None, step_out_hz: float | None) -> str | None:
+    """A line if the robot will not follow a field this fast; None if it will, or if that is not known."""
+    if not frequency_hz or not step_out_hz or frequency_hz <= step_out_hz:
+        return None
+    return (
+        f"{frequency_hz:g} Hz is above the robot's step-out, {step_out_hz:.3g} Hz: it slips and becomes slower; "
+        f"give {math.floor(step_out_hz)} Hz or less"
+    )
+
+
+def clearance_um(way_um: np.ndarray, point_um: np.ndarray) -> tuple[float, float]:
+    """(distance of a point from a line through ``way_um`` (n, 2), arc length of the line's nearest point), µm."""
+    begin, step = way_um[:-1], np.diff(way_um, axis=0)
+    length = np.hypot(*step.T)
+    share = ((point_um - begin) * step).sum(axis=1) / np.maximum(length, 1e-12) ** 2
+    share = np.clip(share, 0.0, 1.0)
+    away = np.hypot(*(begin + share[:, None] * step - point_um).T)
+    k = int(np.argmin(away))
+    return float(away[k]), float(length[:k].sum() + share[k] * length[k])
+
+
+def _beginning(nodes: np.ndarray, start: np.ndarray) -> list[str]:
+    first, last = math.dist(nodes[0], start), math.dist(nodes[-1], start)
+    if first <= FAR_UM:
+        return []
+    if last < first:
+        return [f"the path begins {first:.0f} µm from the object and ends nearer to it: draw it the other way round"]
+    return [f"the path begins {first:.0f} µm from the object, which is pushed there first: draw from the object"]
+
+
+def _others(way: np.ndarray, radius_um: float, others: Sequence[Other]) -> list[str]:
+    found = []
+    for position, other_um, name in others:
+        away, along = clearance_um(way, np.asarray(position, dtype=float))
+        gap, where = away - radius_um - other_um, f"{along:.0f} µm on, {_at(position)}"
+        if gap < 0:
+            found.append((along, f"the path goes through {name} {where}: draw round it"))
+        elif gap < CLOSE_UM:
+            found.append((along, f"the path passes {name} by {gap:.1f} µm {where}: leave more room"))
+    return [text for _, text in sorted(found)]
+
+
+def _behind(
+    nodes: np.ndarray,
+    start: np.ndarray,
+    radius_um: float,
+    others: Sequence[Other],
+    view: FieldOfView,
+    approach_um: float,
+) -> list[str]:
+    ahead = nodes[int(np.argmax(np.hypot(*(nodes - start).T) > radius_um))]
+    behind = approach_point(start, ahead, approach_um)
+    if not view.contains(behind, ROBOT_RADIUS_UM + SEEN_UM):
+        return [f"no room for the robot behind the object {view.side(behind)}: begin the path towards that edge"]
+    for position, other_um, name in others:
+        if math.dist(behind, position) < ROBOT_RADIUS_UM + other_um:
+            return [f"{name} lies behind the object, where the robot must begin, {_at(position)}: begin another way"]
+    return []
+
+
+def _edges(nodes: np.ndarray, radius_um: float, view: FieldOfView) -> list[str]:
+    out = np.flatnonzero(~view.contains(nodes, radius_um + SEEN_UM))
+    if not len(out):
+        return []
+    x, y = nodes[out[0]]
+    return [f"the path comes too near to the picture's edge {view.side((x, y))}, {_at((x, y))}: the object may be lost"]
+
+
+def _at(position: Sequence[float] | np.ndarray) -> str:
+    return f"at x {position[0]:.0f} µm, y {position[1]:.0f} µm"

@@ -1,0 +1,1 @@
+"""The main page: the live view, its controls and its charts."""

@@ -1,0 +1,78 @@
+"""Pictures of the panel at two sizes, looked at by people; here only what can be told without eyes.
+
+``MICROTWIN_SCREENSHOTS=docs/images pytest tests/panel/browser/test_screenshots.py`` renews those of docs/panel.md.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .window import LARGE, SMALL
+
+PLAIN_BYTES = 8_000  # a page without a picture in it
+
+
+@pytest.fixture
+def shoot(tmp_path):
+    """Take a picture of what is in the window, under a name."""
+    folder = Path(os.environ.get("MICROTWIN_SCREENSHOTS", tmp_path))
+
+    def take(page, name: str) -> None:
+        page.wait_for_timeout(700)  # ripples end, charts and tabs are drawn
+        file = folder / f"panel_{name}.png"
+        page.screenshot(path=file)
+        assert file.stat().st_size > PLAIN_BYTES
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), "wider than the window"
+
+    return take
+
+
+def in_sight(page, name: str) -> bool:
+    """Whether all of a control lies in the window and is what a click there would meet."""
+    return page.evaluate(
+        """name => {
+            const element = document.querySelector(`[data-testid=${name}]`), box = element.getBoundingClientRect();
+            const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+            return box.x >= 0 && box.y >= 0 && box.right <= innerWidth && box.bottom <= innerHeight
+                && box.width > 20 && element.contains(top);
+        }""",
+        name,
+    )
+
+
+@pytest.mark.parametrize(("name", "size"), [("large", LARGE), ("small", SMALL)])
+def test_the_main_page_fits_and_shows_everything(panel, visit, shoot, name, size):
+    window = visit(panel.url, size)
+    window.take_control()
+    window.detect()
+    window.press("path-load")
+    window.until("h.paths[0]", 10)
+    window.press("start")
+    window.until("h.state == 'running' && h.goal_index >= 3", 40)
+    shoot(window.page, f"run_{name}")
+    for control in ("stop", "start", "pause", "view-canvas", "strips", "tab-runs"):
+        assert in_sight(window.page, control), control
+    assert window.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    window.press("stop")
+    window.until("h.state == 'watching'", 20)
+    window.press("tab-masks")
+    window.press("mask-show-object")
+    window.until("h.mask.length", 5)
+    shoot(window.page, f"masks_{name}")
+    window.press("tab-twin")
+    shoot(window.page, f"twin_{name}")
+    window.press("tab-runs")
+    window.button("run-replay").first.click()
+    window.until("h.replay && h.time_s > 1", 15)
+    shoot(window.page, f"replay_{name}")
+    assert in_sight(window.page, "stop")
+
+
+@pytest.mark.parametrize(("name", "size"), [("large", LARGE), ("small", SMALL)])
+def test_the_otmr_page_fits_and_draws_a_robot(panel, visit, shoot, name, size):
+    page = visit(panel.url, size).page
+    page.goto(panel.url.rstrip("/") + "/otmr")
+    page.wait_for_selector("[data-testid=otmr-picture][data-detail=full]", timeout=60_000)
+    shoot(page, f"otmr_{name}")
+    assert in_sight(page, "otmr-stop")
