@@ -41,7 +41,7 @@ class Browser:
         if self.cookies:
             headers.setdefault("cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
         scope: dict[str, Any] = {"type": kind, "path": raw, "raw_path": raw.encode(), "query_string": query.encode()}
-        scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope["headers"] = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         scope["extensions"] = {"websocket.http.response": {}} if reasons else {}
         sent: list[dict[str, Any]] = []
 
@@ -125,10 +125,10 @@ def test_a_page_from_elsewhere_may_link_here_and_nothing_more(token, site):
     """Its pictures and frames ask without an Origin."""
     browser = known(token)
     for dest in ("image", "iframe", "empty", "script"):
-        answer = browser.ask(**{"sec-fetch-site": site, "sec-fetch-dest": dest})
+        answer = browser.ask(sec_fetch_site=site, sec_fetch_dest=dest)
         assert answer.status == 403 and "may not use this panel" in answer.text
-    assert browser.ask(**{"sec-fetch-site": site, "sec-fetch-dest": "document"}).text == "inside"
-    assert browser.ask(**{"sec-fetch-site": "same-origin", "sec-fetch-dest": "image"}).text == "inside"
+    assert browser.ask(sec_fetch_site=site, sec_fetch_dest="document").text == "inside"
+    assert browser.ask(sec_fetch_site="same-origin", sec_fetch_dest="image").text == "inside"
 
 
 @pytest.mark.parametrize("token", [None, TOKEN])

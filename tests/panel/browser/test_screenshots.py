@@ -16,7 +16,7 @@ PLAIN_BYTES = 8_000  # a page without a picture in it
 @pytest.fixture
 def shoot(tmp_path):
     """Take a picture of what is in the window, under a name."""
-    folder = Path(os.environ.get("MICROTWIN_SCREENSHOTS", tmp_path))
+    folder = Path(os.environ.get("MICROTWIN_SCREENSHOTS") or tmp_path)
 
     def take(page, name: str) -> None:
         page.wait_for_timeout(700)  # ripples end, charts and tabs are drawn

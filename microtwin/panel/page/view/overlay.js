@@ -5,6 +5,7 @@ import { Pen } from "./pen.js";
 // as vision/overlay.py
 const RED = "#e63c3c", GREEN = "#46be46", BLUE = "#3c8ce6", YELLOW = "#f0dc3c", WHITE = "#ffffff";
 const PALE_BLUE = "#9ccbff", PALE_GREEN = "#9df09d"; // letters, which are thin
+const RUNS = new Set(["running", "paused"]);
 const NODES_APART = 12; // CSS pixels: nodes nearer than that would hide the line
 
 // layers: which are shown, by name; tracks: of robot and object; stroke: points of a path that is being drawn
@@ -21,7 +22,7 @@ export function drawOverlay(context, { view, ratio, header, layers, tracks, stro
   }
   if (layers.path) drawPaths(pen, header);
   if (layers.corridor && header.corridor) pen.line(header.corridor, YELLOW, 1.5, { closed: true });
-  if (layers.bodies) drawBodies(pen, header);
+  if (layers.bodies && !RUNS.has(header.state)) drawBodies(pen, header); // nobody looks for them during a run
   if (layers.selection) drawSelection(pen, header);
   if (layers.heading) drawHeading(pen, header);
   if (layers.scale && !header.replay) drawScale(pen, header); // a recorded picture has its own
