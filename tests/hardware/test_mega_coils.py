@@ -616,6 +616,18 @@ class TestRealFirmware:
             assert coils.status().state == messages.State.FIELD_ON and np.any(coils.status().duties)
         assert not bench.coils.seen(0.02).any()
 
+    def test_a_host_that_was_silent_without_a_field_goes_on(self, bench):
+        """A start that takes a moment longer than the watchdog must not end the run before it began."""
+        with MegaCoils(in_lockstep()) as coils:
+            for _ in range(2):  # freshly armed, then after a field
+                bench.advance_to(bench.time_s + 0.5)
+                assert coils.status().faults == messages.Fault.WATCHDOG
+                assert coils.apply(ROLL).amplitude == 1.0
+                bench.advance_to(bench.time_s + 0.1)
+                assert np.any(coils.status().duties)
+                coils.off()
+        assert not bench.coils.seen(0.02).any()
+
     @pytest.mark.parametrize(
         ("changes", "words"),
         [

@@ -59,6 +59,8 @@ class MegaCoils(Session):
     def apply(self, field: RotatingField, *, cone_rad: float = NO_CONE_RAD) -> RotatingField:
         """Command a field; what the board applies, with its own clipping and in its own steps.
 
+        A watchdog that tripped with the field off is cleared; one that turned a field off stands until :meth:`arm`.
+
         Args:
             field: above 200 Hz it turns at 200 Hz. cone_rad: half the angle of the cone that the field turns on; π/2
                 is a plane.
@@ -70,9 +72,13 @@ class MegaCoils(Session):
         with self._lock:
             if self._link.is_open and not self._armed:
                 raise RigError(f"coils at {self.config.port} are disarmed: call arm() when the field may come back")
-            self._commanded_s = time.monotonic()
+            was_on, self._commanded_s = self._on, time.monotonic()
             asked_s = self._link.now_s
             answer = self._ask(request, messages.Answer)
+            if answer.faults == messages.Fault.WATCHDOG and not was_on:
+                # it tripped while there was no field: this program was busy for a moment, and is here again
+                self._check(self._ask(messages.Arm(), messages.Answer))
+                answer = self._ask(request, messages.Answer)
             self.latency_s = self._link.now_s - asked_s
             self._check(answer)
             self._on = answer.state == messages.State.FIELD_ON

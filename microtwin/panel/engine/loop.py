@@ -325,6 +325,7 @@ class Loop:
         live = self.live
         live.phase, live.reason = "preparing", ""
         live.publish()
+        _load()
         _collect()
         live.bench.open()
         self._opened(another_scene=True)
@@ -365,6 +366,12 @@ class Loop:
             live.phase, live.reason = before, reason
             raise
         self._opened(another)
+
+
+def _load() -> None:
+    """What the end of a run needs: loading it then would hold up the heartbeat of open coils, as collecting does."""
+    import matplotlib.backends.backend_agg  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
 
 
 def _collect() -> None:

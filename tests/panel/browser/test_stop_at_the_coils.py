@@ -45,7 +45,11 @@ def push(window, rig) -> None:
     window.press("path-load")
     window.until("h.paths[0]", 10)
     window.press("start")
-    until(lambda: rig.report()["driven"], 30, "the coils stayed off")
+    try:
+        until(lambda: rig.report()["driven"], 30)
+    except AssertionError:
+        found = window.header
+        raise AssertionError(f"the coils stayed off: {found['state']}, {found['reason']}, {found['notices']}") from None
 
 
 def test_the_coils_are_off_within_a_tenth_of_a_second_of_the_click(rig, panel, visit):
