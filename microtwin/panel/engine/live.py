@@ -65,6 +65,17 @@ class Live:
             return "driving" if self.driving else "saving" if self.files else "watching"
         return self.phase
 
+    @property
+    def picture(self) -> Frame:
+        """The last frame.
+
+        Raises:
+            InputError: there was none yet.
+        """
+        if self.frame is None:
+            raise InputError("there is no picture yet: wait a moment")
+        return self.frame
+
     def take(self, observe: Callable[[], Frame]) -> Frame:
         """The next frame, with the clock stopped.
 

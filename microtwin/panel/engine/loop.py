@@ -10,27 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from microtwin.errors import InputError, RigError
 from microtwin.panel import messages as m
-from microtwin.panel.engine import path_plan, path_warnings
 from microtwin.panel.engine.bench import Bench
-from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.panel.engine.guard import Guard
 from microtwin.panel.engine.interlock import Stopped
 from microtwin.panel.engine.live import Live
+from microtwin.panel.engine.object_paths import ObjectPaths
 from microtwin.panel.engine.run_plan import RunPlan
 from microtwin.panel.engine.running import Running, frequency_notice
-from microtwin.panel.engine.selection import Place
 from microtwin.panel.engine.uplink import Uplink
-from microtwin.rig import Frame
 
 IDLE_S = 0.2  # between packets while there is no rig
 WARM_TICKS = 3  # with the first the twin compiles and the camera settles
 WHILE_RUNNING = (m.Pause, m.SetMask, m.ShowMask, m.Disturb, m.SavePath)
 WITHOUT_RIG = (m.Reopen, m.SetTwin, m.Pause, m.ShowMask)
-KINDS = {"cargo": "a bead", "robot": "another robot", "other": "a cell"}
 
 
 class Loop:
@@ -46,16 +40,17 @@ class Loop:
         self._ending = threading.Event()
         self._running = Running(self.live, self._obey)
         self._barred_said = False
+        paths = ObjectPaths(self.live)
         self._do: dict[type, Callable[[Any], None]] = {
-            m.Detect: lambda _: self.live.selection.detect(self._frame),
-            m.SelectRobot: lambda c: self.live.selection.select_robot(self._frame, c.at_px),
-            m.SelectObject: lambda c: self.live.selection.select_object(self._frame, c.at_px, c.add),
-            m.SetMask: lambda c: self.live.selection.set_mask(c.body, c.settings, self._frame),
+            m.Detect: lambda _: self.live.selection.detect(self.live.picture),
+            m.SelectRobot: lambda c: self.live.selection.select_robot(self.live.picture, c.at_px),
+            m.SelectObject: lambda c: self.live.selection.select_object(self.live.picture, c.at_px, c.add),
+            m.SetMask: lambda c: self.live.selection.set_mask(c.body, c.settings, self.live.picture),
             m.ShowMask: self._show_mask,
-            m.Draw: self._draw,
-            m.LoadPath: self._load_path,
-            m.SavePath: self._save_path,
-            m.ClearPath: self._clear_path,
+            m.Draw: paths.draw,
+            m.LoadPath: paths.load,
+            m.SavePath: paths.save,
+            m.ClearPath: paths.clear,
             m.Pause: self._pause,
             m.SetTwin: self._set_twin,
             m.Disturb: lambda _: self.live.notices.say(bench.knock()),
@@ -220,72 +215,8 @@ class Loop:
                 traceback.print_exc(file=sys.stderr)
                 live.notices.say(f"{_WORDS.get(name, name)}: {error}", "error")
 
-    @property
-    def _frame(self) -> Frame:
-        if self.live.frame is None:
-            raise InputError("there is no picture yet: wait a moment")
-        return self.live.frame
-
-    def _object(self, target: int) -> Place:
-        objects = self.live.selection.objects
-        if not objects:
-            raise InputError("no object is selected: click on one first")
-        if not (isinstance(target, int) and 0 <= target < len(objects)):
-            raise InputError(f"there is no object {target + 1}: give 1 to {len(objects)}")
-        return objects[target]
-
     def _show_mask(self, command: m.ShowMask) -> None:
         self.live.shown = command.body
-
-    def _draw(self, command: m.Draw) -> None:
-        place = self._object(command.target)
-        self._take_path(place, path_plan.from_drawing(command.points_px, FieldOfView.of(self._frame)), "drawn")
-
-    def _load_path(self, command: m.LoadPath) -> None:
-        place = self._object(command.target)
-        nodes = path_plan.load(
-            command.name,
-            FieldOfView.of(self._frame),
-            start_um=place.at_um if command.from_object else None,
-            length_um=command.length_um,
-            folder=self._paths,
-        )
-        self._take_path(place, nodes, command.name)
-
-    def _take_path(self, place: Place, nodes_um: np.ndarray, name: str) -> None:
-        """The path of an object, and what to look out for on it."""
-        selection = self.live.selection
-        place.nodes_um, place.path = nodes_um, name
-        selection.refresh(self._frame)
-        others = [(one.at_um, one.radius_um, "another object") for one in selection.objects if one is not place]
-        known = [place, *(one for one in selection.objects if one is not place)]
-        known += [selection.robot] if selection.robot else []
-        for body in selection.bodies:
-            if all(float(np.hypot(*(body.at_um - one.at_um))) > body.radius_um for one in known):
-                others.append((body.at_um, body.radius_um, KINDS.get(body.kind, "another body")))
-        for words in path_warnings.warnings(
-            nodes_um,
-            object_um=place.at_um,
-            object_radius_um=place.radius_um,
-            others=others,
-            view=FieldOfView.of(self._frame),
-        ):
-            self.live.notices.say(words, "warning")
-
-    @property
-    def _paths(self) -> Path:
-        return self.live.out / "paths"
-
-    def _save_path(self, command: m.SavePath) -> None:
-        place = self._object(command.target)
-        if place.nodes_um is None:
-            raise InputError(f"object {command.target + 1} has no path: draw one first")
-        saved = path_plan.save(self._paths, command.name, place.nodes_um)
-        self.live.notices.say(f"path saved as {saved.name}")
-
-    def _clear_path(self, command: m.ClearPath) -> None:
-        place = self._object(command.target)
-        place.nodes_um, place.path = None, ""
 
     def _start(self, start: m.Start, stops: int) -> None:
         live, selection = self.live, self.live.selection
