@@ -93,6 +93,7 @@ class Panel:
         return cast("dict[str, Any]", self.desk.header or {})
 
     def say(self, *commands: m.Command) -> None:
+        self.desk.take(self.OPERATOR)  # again, if this machine was too busy to acknowledge for two seconds
         for command in commands:
             self.desk.send(self.OPERATOR, command)
 
