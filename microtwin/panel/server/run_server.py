@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from microtwin.panel.server.access import LOOPBACK_NAMES, Access, is_loopback, n
 from microtwin.panel.server.desk import Desk
 from microtwin.panel.server.engine_process import EngineProcess
 from microtwin.panel.server.listening import address_of, listen
-from microtwin.signals import ENDINGS, as_ctrl_c
+from microtwin.signals import ENDINGS, as_ctrl_c, heard_by
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#14202b"/>'
@@ -148,7 +147,7 @@ def _serve(app, sock, desk: Desk, on_ready: Callable[[], None]) -> int | None:
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
-            with _heard_by(self.handle_exit):
+            with heard_by(self.handle_exit, (signal.SIGINT, *ENDINGS)):
                 yield
 
     server = Server(web_config(app))
@@ -170,17 +169,3 @@ def web_config(app):
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-
-
-@contextlib.contextmanager
-def _heard_by(handler: Callable) -> Iterator[None]:
-    """Signals that ask for an end go to ``handler``, unless they are ignored (nohup) or this is a thread."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        asked = [number for number in (signal.SIGINT, *ENDINGS) if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, handler) for number in asked}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
