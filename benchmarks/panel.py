@@ -83,11 +83,7 @@ def watch(chromium, panel: Panel, seconds: float, clients: int) -> dict[str, Any
     windows = [page(chromium, panel) for _ in range(clients)]
     operator = windows[0]
     operator.take_control()
-    operator.detect()
-    operator.press("path-load")
-    operator.until("h.paths[0]", 10)
-    operator.press("start")
-    operator.until("h.state == 'running' && h.field.amplitude > 0", 15)
+    operator.start_circle()
     time.sleep(WARM_UP_S)
     pids = family(panel.process.pid)
     rates, jitters, ticks, begun_s, begun_cpu_s = [], [], [], time.monotonic(), cores(pids)

@@ -85,11 +85,7 @@ def test_stop_ends_a_run_at_once_and_keeps_what_was_recorded(panel, visit):
     window.take_control()
     before = set(panel.out.glob("2*"))
     for how in ("click", "space in a field", "space on a button"):
-        window.detect()
-        window.press("path-load")  # a circle, as large as fits
-        window.until("h.paths[0]", 10)
-        window.press("start")
-        window.until("h.state == 'running' && h.field.amplitude > 0", 15)
+        window.start_circle()
         match how:
             case "click":
                 asked = window.page.evaluate("document.querySelector('[data-testid=stop]').click(), Date.now() / 1000")
@@ -143,10 +139,7 @@ def test_a_second_person_watches_and_cannot_take_control(panel, visit):
 def test_the_field_goes_off_when_the_operator_s_tab_is_closed(panel, visit):
     first, watcher = visit(panel.url), visit(panel.url)
     first.take_control()
-    first.detect()
-    first.press("path-load")
-    first.until("h.paths[0]", 10)
-    first.press("start")
+    first.start_circle()
     watcher.until("h.state == 'running' && h.field.amplitude > 0", 15)
     closed = time.time()
     first.page.close()

@@ -45,10 +45,7 @@ def in_sight(page, name: str) -> bool:
 def test_the_main_page_fits_and_shows_everything(panel, visit, shoot, name, size):
     window = visit(panel.url, size)
     window.take_control()
-    window.detect()
-    window.press("path-load")
-    window.until("h.paths[0]", 10)
-    window.press("start")
+    window.start_circle()
     window.until("h.state == 'running' && h.goal_index >= 3", 40)
     shoot(window.page, f"run_{name}")
     for control in ("stop", "start", "pause", "view-canvas", "strips", "tab-runs"):

@@ -105,6 +105,14 @@ class Window:
         self.press("detect")
         self.until("h.robot && h.objects.length > 0", 10)
 
+    def start_circle(self) -> None:
+        """Detect, load a circle as large as fits, and start, until the field is on."""
+        self.detect()
+        self.press("path-load")
+        self.until("h.paths[0]", 10)
+        self.press("start")
+        self.until("h.state == 'running' && h.field.amplitude > 0", 15)
+
     def on_page(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the picture lies on the page."""
         box = self.button("view-canvas").bounding_box()
