@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +37,6 @@ from microtwin.recording import versions
 FRAMES_S, JITTER_MS, STOP_MS, GONE_S = 20.0, 5.0, 100.0, 2.5
 WARM_UP_S = 12.0  # the loop's statistics are of its last ten seconds
 STOP = "[data-testid=stop]"
-CLOCK = "performance.timeOrigin + performance.now()"
 
 
 @contextmanager
@@ -113,31 +112,26 @@ def watch(chromium, panel: Panel, seconds: float, clients: int) -> dict[str, Any
     }
 
 
-def driven(rig: RigProcess) -> tuple[float, bool]:
-    """When a duty was last not zero, by this computer's clock (s), and whether one is now."""
-    before = time.time()
-    found = rig.report()
-    now = 0.5 * (before + time.time())  # the report gives the rig's time of this moment
-    return now - (found["emulated_s"] - (found["last_driven_s"] or 0.0)), found["driven"]
-
-
 def push(window: Window, rig: RigProcess) -> None:
     window.until("h.state == 'watching'", 30)
     window.detect()
     window.press("path-load")
     window.until("h.paths[0]", 10)
     window.press("start")
-    until(lambda: driven(rig)[1], 30, f"the coils stayed off: {window.header['notices']}")
+    until(lambda: rig.report()["driven"], 30, f"the coils stayed off: {window.header['notices']}")
     time.sleep(0.3)
 
 
-def off_after_ms(rig: RigProcess, asked_ms: float) -> float:
-    until(lambda: not driven(rig)[1], 10, "the coils are still driven")
+def off_after_ms(rig: RigProcess, act: Callable[[], object]) -> float:
+    """From just before an act to the last duty that was not zero, both in the rig's time: the way there is counted."""
+    begun_s = rig.report()["emulated_s"]
+    act()
+    until(lambda: not rig.report()["driven"], 10, "the coils are still driven")
     time.sleep(0.3)  # nothing may come back
-    off_s, on = driven(rig)
-    if on:
+    found = rig.report()
+    if found["driven"]:
         raise InputError("the coils were driven again after they had been turned off")
-    return 1000 * off_s - asked_ms
+    return 1000 * (found["last_driven_s"] - begun_s)
 
 
 def stop_all(chromium, folder: Path, stops: int, closings: int, tick) -> dict[str, list[float]]:
@@ -150,16 +144,12 @@ def stop_all(chromium, folder: Path, stops: int, closings: int, tick) -> dict[st
             window.take_control()
             for _ in range(stops):
                 push(window, rig)
-                asked_ms = window.page.evaluate(
-                    f"(() => {{ const at = {CLOCK}; document.querySelector('{STOP}').click(); return at }})()"
-                )
-                clicked.append(off_after_ms(rig, asked_ms))
+                click = f"document.querySelector('{STOP}').click()"
+                clicked.append(off_after_ms(rig, lambda page=window.page, click=click: page.evaluate(click)))
                 tick()
             for _ in range(closings):
                 push(window, rig)
-                asked_ms = 1000 * time.time()
-                window.page.close()
-                closed.append(off_after_ms(rig, asked_ms))
+                closed.append(off_after_ms(rig, window.page.close))
                 window = page(chromium, panel)
                 window.take_control()
                 tick()
