@@ -20,6 +20,13 @@ from microtwin_hardware.cameras import LatestFrames, available, open_camera, sou
 from microtwin_hardware.config import CameraConfig
 
 SHAPE = (48, 64)
+PATIENCE_S = 120.0  # for what must come: as long as no machine takes, however busy
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A thread that gets no time on a busy machine is no camera without a frame."""
+    monkeypatch.setattr("microtwin_hardware.cameras.latest.START_S", PATIENCE_S)
 
 
 def pictures(count, shape=SHAPE):
@@ -126,7 +133,7 @@ def test_a_film_comes_at_the_configured_rate_and_its_end_is_told(tmp_path):
     with opened(CameraConfig(source=film, frame_rate_hz=20.0, shape=SHAPE)) as camera:
         with pytest.raises(RigError, match=r"film .*film.y4m ended after 8 frames"):
             while True:
-                seen.append(camera.read(5.0))
+                seen.append(camera.read(PATIENCE_S))
     assert time.monotonic() - began >= 7 / 20.0
     assert [frame.index for frame in seen][-1] == 7
     for frame in seen:
@@ -134,12 +141,12 @@ def test_a_film_comes_at_the_configured_rate_and_its_end_is_told(tmp_path):
         assert frame.time_s - seen[0].time_s == pytest.approx((frame.index - seen[0].index) / 20.0)
 
 
-def test_a_reader_slower_than_the_film_skips_frames_of_it(tmp_path):
+def test_a_reader_slower_than_the_film_skips_frames_of_it(tmp_path, until):
     images = pictures(60)
     with opened(CameraConfig(source=write_y4m(tmp_path / "film.y4m", images), frame_rate_hz=100.0)) as camera:
-        first = camera.read(5.0)
-        time.sleep(0.2)
-        second = camera.read(5.0)
+        first = camera.read(PATIENCE_S)
+        until(lambda: camera.dropped > 5)
+        second = camera.read(PATIENCE_S)
     gap = second.index - first.index
     assert gap > 5 and camera.dropped >= gap - 1
     np.testing.assert_array_equal(pixels(second), images[second.index])
@@ -157,35 +164,36 @@ def test_a_colour_film_becomes_grey(tmp_path):
         writer.write(red)
     writer.release()
     with opened(CameraConfig(source=path)) as camera:
-        assert abs(int(pixels(camera.read(5.0))[10, 10]) - 0.299 * 200) <= 1
+        assert abs(int(pixels(camera.read(PATIENCE_S))[10, 10]) - 0.299 * 200) <= 1
 
 
 def test_a_network_stream_is_bit_exact_and_its_end_is_told():
     images = pictures(5)
     with Y4mServer(SHAPE) as server:
         server.publish(images[0])
-        with opened(CameraConfig(source=server.url, shape=SHAPE)) as camera:
-            np.testing.assert_array_equal(pixels(camera.read(5.0)), images[0])
+        with opened(CameraConfig(source=server.url, shape=SHAPE, timeout_s=60.0)) as camera:
+            np.testing.assert_array_equal(pixels(camera.read(PATIENCE_S)), images[0])
             for image in images[1:]:
                 server.publish(image)
-                np.testing.assert_array_equal(pixels(camera.read(5.0)), image)
+                np.testing.assert_array_equal(pixels(camera.read(PATIENCE_S)), image)
             server.close()
             with pytest.raises(RigError, match=r"network camera tcp://.* is gone"):
-                camera.read(10.0)
+                camera.read(PATIENCE_S)
 
 
 def test_a_stuck_network_camera_is_told():
     images = pictures(2)
     with Y4mServer(SHAPE) as server:
         server.publish(images[0])
-        with opened(CameraConfig(source=server.url, freeze_s=0.2, timeout_s=0.5)) as camera:
-            camera.read(5.0)
+        with opened(CameraConfig(source=server.url, freeze_s=0.2, timeout_s=60.0)) as camera:
+            camera.read(PATIENCE_S)
             server.freeze()
             with pytest.raises(RigError, match=r"repeats the same picture for 0.2 s: restart the camera"):
-                for _ in range(100):
+                while True:
                     server.publish(images[1])
-                    camera.read(5.0)
+                    camera.read(PATIENCE_S)
                     time.sleep(0.01)
+            server.close()  # or leaving would wait for its next frame
 
 
 def test_a_stream_that_is_silent_or_not_there(monkeypatch):
@@ -217,7 +225,7 @@ class FakeUsb:
     """A USB camera as OpenCV's Video4Linux shows it: 30 frames a second whatever is asked, no gain."""
 
     def __init__(self, *opened):
-        self.opened, self.released, self.taken = opened, False, 0
+        self.opened, self.released, self.plugged, self.taken = opened, False, True, 0
         self.values: dict[int, float] = {}
         FakeUsb.last = self
 
@@ -237,7 +245,7 @@ class FakeUsb:
     def read(self):
         time.sleep(0.005)
         self.taken += 1
-        return (False, None) if self.taken > 20 else (True, np.full((*SHAPE, 3), self.taken, np.uint8))
+        return (True, np.full((*SHAPE, 3), self.taken % 256, np.uint8)) if self.plugged else (False, None)
 
     def release(self):
         self.released = True
@@ -259,13 +267,14 @@ def test_a_usb_camera_is_set_up_and_what_it_refused_is_noted(monkeypatch):
         assert usb.values[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"Y800")
         assert camera.notes == ["gain = 4: refused", "frame_rate_hz = 24: the camera made it 30"]
         assert camera.frame_rate_hz == 30.0
-        one = camera.read(5.0)
-        other = camera.read(5.0)
+        one = camera.read(PATIENCE_S)
+        other = camera.read(PATIENCE_S)
         # times are the kernel's, 1/30 s apart, though the frames come faster
         assert other.time_s - one.time_s == pytest.approx((other.index - one.index) / 30, abs=1e-6)
+        usb.plugged = False
         with pytest.raises(RigError, match=r"camera 2 is gone \(it sends no more frames\)"):
             while True:
-                camera.read(5.0)
+                camera.read(PATIENCE_S)
     assert usb.released
 
 
@@ -412,19 +421,19 @@ def test_a_flir_camera_through_the_vendors_library(flir):
         assert (flir.OffsetX.value, flir.OffsetY.value, flir.Width.value, flir.Height.value) == (8, 4, 64, 48)
         assert flir.AcquisitionFrameRate.value == 24.0 and camera.frame_rate_hz == 23.5
         assert len(camera.notes) == 1 and camera.notes[0].startswith("Gamma = 0.8: refused")
-        first = camera.read(5.0)
+        first = camera.read(PATIENCE_S)
         flir.go.release()
-        second = camera.read(5.0)
+        second = camera.read(PATIENCE_S)
         assert (first.index, second.index) == (0, 1)
         assert second.time_s - first.time_s == pytest.approx(1 / 24, abs=1e-6)
         for _ in range(3):
             flir.go.release()
-        frame = camera.read(5.0)
+        frame = camera.read(PATIENCE_S)
         assert frame.index == 3 and camera.lost == 1  # the torn one
         assert pixels(frame).min() == pixels(frame).max() == 1300 >> 4
         flir.go.release()
         with pytest.raises(RigError, match=r"FLIR camera 21290000 is gone \(Stream has been aborted\)"):
-            camera.read(5.0)
+            camera.read(PATIENCE_S)
     assert SpinImage.held == 0
     assert flir.calls == ["init", "begin", "end", "deinit", "clear", "release"]
 
@@ -504,11 +513,11 @@ def test_a_flir_camera_through_easypyspin(monkeypatch):
         sizes = [name for name in flir.order if name.startswith(("Binning", "Offset", "Width"))]
         assert sizes == ["BinningVertical", "OffsetX", "OffsetY", "Width", "OffsetX", "OffsetY"]
         assert camera.notes == ["gain = 1: refused"] and camera.frame_rate_hz == 22.0
-        assert pixels(camera.read(5.0)).shape == SHAPE
+        assert pixels(camera.read(PATIENCE_S)).shape == SHAPE
         flir.plugged = False
         with pytest.raises(RigError, match=r"is gone \(it was unplugged\)"):
             for _ in range(3):
-                camera.read(5.0)
+                camera.read(PATIENCE_S)
     assert flir.set_to["released"]
 
 
@@ -537,7 +546,7 @@ def value_of(camera, feature):
 def test_a_basler_camera_bit_for_bit(pylon_emulation):
     ramp = (np.arange(64) + np.arange(48)[:, None]).astype(np.uint8)  # test image 1: a diagonal ramp
     with basler(pylon_emulation, shape=SHAPE, exposure_ms=2.0, flip="vertical") as camera:
-        frames = [camera.read(5.0) for _ in range(3)]
+        frames = [camera.read(PATIENCE_S) for _ in range(3)]
         assert camera.notes == [] and camera.frame_rate_hz == pytest.approx(50.0)
         assert "Basler" in camera.describe() and pylon_emulation in camera.describe()
         assert value_of(camera, "ExposureTime") == pytest.approx(2000.0)
@@ -549,10 +558,10 @@ def test_a_basler_camera_bit_for_bit(pylon_emulation):
 
 def test_a_basler_camera_of_twelve_bits_and_a_region(pylon_emulation):
     with basler(pylon_emulation, options={"roi": [16, 8, 32, 24]}) as camera:
-        eight = pixels(camera.read(5.0))
+        eight = pixels(camera.read(PATIENCE_S))
         assert (value_of(camera, "OffsetX"), value_of(camera, "OffsetY")) == (16, 8)
     with basler(pylon_emulation, options={"roi": [16, 8, 32, 24], "pixel_format": "Mono12"}) as camera:
-        twelve = pixels(camera.read(5.0))
+        twelve = pixels(camera.read(PATIENCE_S))
     assert eight.shape == twelve.shape == (24, 32)
     assert np.ptp(eight) > 40
     np.testing.assert_array_equal(eight, twelve)  # the same picture with 16 times the numbers
@@ -639,7 +648,7 @@ def test_a_micromanager_camera_bit_for_bit(core):
     with micromanager(core, exposure_ms=7.0, shape=SHAPE, options={"Foo": 3}) as camera:
         assert core.getExposure() == 7.0
         assert [note.split(":")[0] for note in camera.notes] == ["Foo = 3", "frame_rate_hz = 24"]
-        seen = [camera.read(5.0) for _ in range(5)]
+        seen = [camera.read(PATIENCE_S) for _ in range(5)]
     for frame in seen:
         np.testing.assert_array_equal(pixels(frame), numbered(frame.index))
     assert not core.isSequenceRunning()
@@ -650,18 +659,18 @@ def test_a_micromanager_camera_bit_for_bit(core):
 def test_a_colour_micromanager_camera_has_red_first(core):
     core.device.colour = True
     with micromanager(core) as camera:
-        frame = camera.read(5.0)
+        frame = camera.read(PATIENCE_S)
     luma = numbered(frame.index, (*SHAPE, 3)) @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(pixels(frame), luma, atol=1.0)
 
 
 def test_a_micromanager_camera_that_stops(core):
     with micromanager(core) as camera:
-        camera.read(5.0)
+        camera.read(PATIENCE_S)
         core.device.plugged = False
         with pytest.raises(RigError, match=r"Micro-Manager camera Cam is gone \(its sequence has ended\)"):
             while True:
-                camera.read(5.0)
+                camera.read(PATIENCE_S)
 
 
 def test_a_micromanager_device_or_file_that_is_not_there(core, tmp_path):
@@ -694,8 +703,21 @@ def aravis_fake():
     switch.arv_disable_interface(b"Fake")
 
 
+@pytest.fixture
+def no_network(aravis_fake):
+    """Nobody is asked by broadcast, for whose answers one waits a second."""
+    from microtwin_hardware.cameras import aravis_library
+
+    switch = aravis_library._library()
+    for name in ("GigEVision", "USB3Vision"):
+        switch.arv_disable_interface(name.encode())
+    yield
+    for name in ("GigEVision", "USB3Vision"):
+        switch.arv_enable_interface(name.encode())
+
+
 @pytest.mark.parametrize(("pixel_format", "shape"), [("Mono8", (48, 64)), ("Mono8", (37, 51)), ("Mono16", (48, 64))])
-def test_a_genicam_camera(aravis_fake, pixel_format, shape):
+def test_a_genicam_camera(aravis_fake, no_network, pixel_format, shape):
     config = CameraConfig(
         driver="aravis",
         source=aravis_fake,
@@ -707,7 +729,7 @@ def test_a_genicam_camera(aravis_fake, pixel_format, shape):
     with opened(config) as camera:
         assert camera.frame_rate_hz == pytest.approx(50.0)
         assert len(camera.notes) == 1 and camera.notes[0].startswith("NoSuchFeature = 1: refused")
-        frames = [camera.read(5.0) for _ in range(4)]
+        frames = [camera.read(PATIENCE_S) for _ in range(4)]
     one, other = frames[0], frames[-1]
     assert pixels(one).shape == shape
     # The test pattern is a diagonal ramp that moves one pixel with every frame: any shear or shift of the rows shows.
@@ -717,7 +739,7 @@ def test_a_genicam_camera(aravis_fake, pixel_format, shape):
     assert other.time_s > one.time_s
 
 
-def test_a_genicam_camera_that_another_program_left_at_single_frames(aravis_fake, monkeypatch):
+def test_a_genicam_camera_that_another_program_left_at_single_frames(aravis_fake, no_network, monkeypatch):
     from microtwin_hardware.cameras import aravis_library as arv
 
     call = arv.call
@@ -763,7 +785,7 @@ def test_a_gige_camera_on_the_loopback_bit_for_bit_until_it_is_gone(aravis_fake)
     thread.start()
     try:
         with opened(CameraConfig(driver="aravis", source="127.0.0.1", frame_rate_hz=1 / 0.03)) as camera:
-            frames = [camera.read(5.0) for _ in range(8)]
+            frames = [camera.read(PATIENCE_S) for _ in range(8)]
             number = [k for k in range(4) if np.array_equal(pixels(frames[0]), images[k])]
             for frame in frames:
                 np.testing.assert_array_equal(pixels(frame), images[(number[0] + frame.index - frames[0].index) % 4])
@@ -772,7 +794,7 @@ def test_a_gige_camera_on_the_loopback_bit_for_bit_until_it_is_gone(aravis_fake)
             ending.set()
             thread.join()
             with pytest.raises(RigError, match=r"no frame from GenICam camera .*127.0.0.1 for 0.3 s"):
-                for _ in range(3):
+                while True:
                     camera.read(0.3)
     finally:
         ending.set()

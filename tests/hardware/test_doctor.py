@@ -2,10 +2,7 @@
 
 import itertools
 import math
-import os
 import re
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -20,6 +17,7 @@ from microtwin.rig import Frame
 from microtwin.scene import PushScene
 from microtwin_hardware import commands
 from microtwin_hardware.config import CameraConfig, CoilsConfig, RigConfig, StageConfig
+from microtwin_hardware.diagnosis import check_camera as check_camera_module
 from microtwin_hardware.diagnosis import check_coils, doctor, listing
 from microtwin_hardware.diagnosis.check_camera import check_camera
 from microtwin_hardware.diagnosis.check_coils import check_axes, check_idle, check_link
@@ -256,6 +254,7 @@ class TwinBench:
 
 def test_nothing_is_energised_unless_asked_for(monkeypatch):
     monkeypatch.setattr(check_coils, "PULSE_S", 0.02)
+    monkeypatch.setattr(check_camera_module, "WATCHED_S", 0.5)
     bench = TwinBench()
     calm = doctor.examine(RigConfig(), coils=bench.coils, camera=bench.camera)
     assert not wrong(calm) and all(f.amplitude == 0 for f in bench.coils.fields)
@@ -290,32 +289,29 @@ def test_what_does_not_open_leaves_the_rest_to_be_tested():
 
 
 @pytest.fixture
-def board():
-    """A pseudo-terminal and a way to make something talk on its other end."""
-    if sys.platform == "win32":
-        pytest.skip("no pseudo-terminals on Windows")
-    import pty
-    import tty
+def board(plug_in):
+    """Puts something on the port /dev/ttyACM0 that says the same every 20 ms."""
 
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    ended, threads = threading.Event(), []
+    class Talker:
+        port: Any = None
 
-    def talks(say):
-        def run():
-            while not ended.wait(0.02):
-                os.write(master, say())
+        def __init__(self, words):
+            self.words, self.ticks = words, 0
 
-        threads.append(threading.Thread(target=run, daemon=True))
-        threads[-1].start()
-        return os.ttyname(slave)
+        def hear(self, data):
+            pass
 
-    yield talks
-    ended.set()
-    for thread in threads:
-        thread.join()
-    os.close(master)
-    os.close(slave)
+        def tick(self):
+            self.ticks += 1
+            if self.ticks % 20 == 0:
+                self.port.say(self.words)
+
+    def talks(words):
+        talker = Talker(words)
+        talker.port = plug_in("/dev/ttyACM0", talker)
+        return "/dev/ttyACM0"
+
+    return talks
 
 
 def test_who_answers_at_a_port(board):
@@ -323,21 +319,21 @@ def test_who_answers_at_a_port(board):
 
     # type 0x81, seq 1, protocol 1, firmware 1.2.3, 2000 updates a second, its name
     hello = bytes([0x81, 1, 1, 1, 2, 3, 0xD0, 0x07]) + b"microtwin_mega".ljust(16, b"\0")
-    found = listing.who_answers(board(lambda: packet(hello)))
+    found = listing.who_answers(board(packet(hello)))
     assert found.ok and found.found == "microtwin_mega 1.2.3"
 
 
 def test_the_lab_s_currents_are_recognised(board):
     from microtwin_hardware.coils.serial_transfer import floats
 
-    found = listing.who_answers(board(lambda: floats((0.0, 0.1, 0.0, 0.0, 0.2, 0.0))))
+    found = listing.who_answers(board(floats((0.0, 0.1, 0.0, 0.0, 0.2, 0.0))))
     assert found.ok and "lab's firmware" in found.found and "lab-17" in found.advice
 
 
 def test_silence_and_noise(board, monkeypatch):
-    monkeypatch.setattr(listing, "ANSWER_S", 0.05)
-    port = board(lambda: b"")
-    assert "silent" in listing.who_answers(port).found
+    monkeypatch.setattr(listing, "QUIET_S", 0.01)
+    monkeypatch.setattr(listing, "ANSWER_S", 0.01)
+    assert "silent" in listing.who_answers(board(b"")).found
     assert "no known protocol" in listing.who_answers("loop://").found  # it sends back what it hears
     gone = listing.who_answers("/dev/ttyNONE9")
     assert gone.ok is False and "ttyNONE9" in gone.found

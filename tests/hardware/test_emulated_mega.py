@@ -412,9 +412,9 @@ def test_no_interrupt_waits_so_long_that_a_real_uart_would_lose_a_byte(host):
 
 
 def test_the_watchdog_stops_a_field_that_nobody_tends(host):
-    """Twenty hosts that fall silent, each at another moment of its run and of the field's turn."""
+    """Ten hosts that fall silent, each at another moment of its run and of the field's turn."""
     random = np.random.default_rng(6)
-    for _ in range(20):
+    for _ in range(10):
         host.ready(watchdog_ms=int(random.integers(50, 500)))
         field = RotatingField(*random.uniform([-3, 0, 1, 0.2], [3, 3, 100, 1]))
         assert host.field(field)[:2] == (DONE, 3)
@@ -435,10 +435,10 @@ def test_the_watchdog_stops_a_field_that_nobody_tends(host):
 
 
 def test_noise_on_the_line_is_no_command(host):
-    """A megabyte of random bytes: nothing is answered, the watchdog is not fed, and the board still listens."""
+    """Four seconds of random bytes: nothing is answered, the watchdog is not fed, and the board still listens."""
     host.ready()
     host.field(RotatingField(0.3, math.pi / 2, 12.0, 1.0))
-    noise = np.random.default_rng(0).integers(0, 256, 1_000_000, dtype=np.uint8).tobytes()
+    noise = np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
     host.mega.write(noise)
     first = host.run(0.51)
     assert first.any()
@@ -449,7 +449,7 @@ def test_noise_on_the_line_is_no_command(host):
     host.run(0.01)
     status = host.ask(STATUS)
     assert (status[0], status[1]) == (1, 1)
-    assert struct.unpack("<H", status[-2:])[0] > 1000  # bad packets
+    assert struct.unpack("<H", status[-2:])[0] > 300  # bad packets
     assert host.ready().field(RotatingField(0.3, math.pi / 2, 12.0, 1.0))[0] == DONE
     assert host.run(0.1).any()
 

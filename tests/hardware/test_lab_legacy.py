@@ -113,7 +113,7 @@ def test_the_last_command_stays_and_a_wrong_crc_changes_nothing(board, floats):
     broken = bytearray(packet(command(floats, b=(1.0, 1.0, 1.0))))
     broken[-2] ^= 1
     mega.write(bytes(broken))
-    np.testing.assert_allclose(signed(mega.run(3.0))[-1], wanted, atol=0.003)
+    np.testing.assert_allclose(signed(mega.run(1.0))[-1], wanted, atol=0.003)
 
 
 def test_every_packet_of_17_floats_is_heard_at_full_speed(board):

@@ -18,6 +18,7 @@ from microtwin_hardware.config import CameraConfig
 
 RATE_HZ = 20.0
 SHAPE = (24, 32)
+PATIENCE_S = 120.0  # for a thread, on whatever machine
 
 
 class Clock:
@@ -94,9 +95,9 @@ def camera(first: Grab | None = None, clock=None, **settings):
 def test_a_slow_reader_gets_the_newest_and_the_rest_counts_as_dropped():
     frames, source = camera()
     with frames:
-        assert frames.read(5.0).index == 0
+        assert frames.read(PATIENCE_S).index == 0
         source.feed(*(Grab(picture(k), index=7 + k) for k in range(1, 5)))
-        frame = frames.read(5.0)
+        frame = frames.read(PATIENCE_S)
         assert frame.index == 4
         np.testing.assert_array_equal(frame.image, picture(4))
         assert (frames.dropped, frames.lost) == (3, 0)
@@ -105,7 +106,7 @@ def test_a_slow_reader_gets_the_newest_and_the_rest_counts_as_dropped():
 def test_a_frame_is_handed_out_once():
     frames, _ = camera()
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         with pytest.raises(RigError, match=r"no frame from scripted camera for 0.05 s: check cable"):
             frames.read(0.05)
 
@@ -113,19 +114,19 @@ def test_a_frame_is_handed_out_once():
 def test_a_reader_that_waits_gets_the_next_frame():
     frames, source = camera()
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         feeder = threading.Timer(0.1, source.feed, [Grab(picture(1), index=8)])
         feeder.start()
-        assert frames.read(5.0).index == 1
+        assert frames.read(PATIENCE_S).index == 1
         feeder.join()
 
 
 def test_a_gap_of_the_devices_counter_is_lost_frames():
     frames, source = camera()
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         source.feed(Grab(picture(1), index=12))
-        assert frames.read(5.0).index == 5
+        assert frames.read(PATIENCE_S).index == 5
         assert (frames.dropped, frames.lost) == (4, 4)
 
 
@@ -133,7 +134,7 @@ def test_nothing_is_dropped_before_somebody_reads():
     frames, source = camera()
     with frames:
         source.feed(*(Grab(picture(k), index=7 + k) for k in range(1, 9)))
-        assert frames.read(5.0).index == 8
+        assert frames.read(PATIENCE_S).index == 8
         assert frames.dropped == 0
 
 
@@ -141,10 +142,10 @@ def test_time_is_the_devices_and_begins_when_the_camera_was_opened():
     clock = Clock()
     frames, source = camera(Grab(picture(0), time_s=5000.0, index=0), clock)
     with frames:
-        first = frames.read(5.0)
+        first = frames.read(PATIENCE_S)
         clock.now_s += 0.3  # late on its way
         source.feed(Grab(picture(1), time_s=5000.05, index=1))
-        second = frames.read(5.0)
+        second = frames.read(PATIENCE_S)
         assert first.time_s == pytest.approx(0.0)
         assert second.time_s - first.time_s == pytest.approx(0.05)
         assert frames.age_s == pytest.approx(0.0)
@@ -156,13 +157,13 @@ def test_time_is_the_hosts_where_the_device_has_no_clock():
     clock = Clock()
     frames, source = camera(Grab(picture(0)), clock)
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         clock.now_s += 2.2 / RATE_HZ
         source.feed(Grab(picture(1)))
-        assert frames.read(5.0).time_s == pytest.approx(2.2 / RATE_HZ)
+        assert frames.read(PATIENCE_S).time_s == pytest.approx(2.2 / RATE_HZ)
         clock.now_s += 1 / RATE_HZ
         source.feed(Grab(picture(2)))
-        assert frames.read(5.0).index == 3 and frames.lost == 1  # one never came
+        assert frames.read(PATIENCE_S).index == 3 and frames.lost == 1  # one never came
 
 
 @pytest.mark.parametrize("image", [picture(3), np.zeros(SHAPE, np.uint8)])
@@ -173,15 +174,15 @@ def test_the_same_picture_for_too_long_is_a_fault_until_it_changes(image):
         for k in range(1, 4):
             clock.now_s += 0.0625
             source.feed(Grab(image.copy(), index=k))
-            frames.read(5.0)
+            frames.read(PATIENCE_S)
         clock.now_s += 0.0625
         source.feed(Grab(image.copy(), index=4))
         hint = "every pixel is 0, check lamp" if not image.any() else "restart the camera"
         for _ in range(2):
             with pytest.raises(RigError, match=f"scripted camera repeats the same picture for 0.25 s: {hint}"):
-                frames.read(5.0)
+                frames.read(PATIENCE_S)
         source.feed(Grab(picture(4), index=5))
-        assert frames.read(5.0).index == 5
+        assert frames.read(PATIENCE_S).index == 5
 
 
 def test_one_pixel_that_differs_is_no_freeze():
@@ -193,7 +194,7 @@ def test_one_pixel_that_differs_is_no_freeze():
             image = picture(0)
             image[17, 5] = k
             source.feed(Grab(image, index=k))
-            assert frames.read(5.0).index == k
+            assert frames.read(PATIENCE_S).index == k
 
 
 def test_freeze_detection_can_be_off():
@@ -203,27 +204,28 @@ def test_freeze_detection_can_be_off():
         for k in range(1, 10):
             clock.now_s += 1.0
             source.feed(Grab(picture(0), index=7 + k))
-            assert frames.read(5.0).index == k
+            assert frames.read(PATIENCE_S).index == k
 
 
 def test_a_camera_that_is_gone_says_so_after_its_last_frame_and_ends_its_thread():
+    before = set(threading.enumerate())
     frames, source = camera()
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         source.feed(Grab(picture(1), index=8), OSError("device\nremoved."))
-        assert frames.read(5.0).index == 1
+        assert frames.read(PATIENCE_S).index == 1
         for _ in range(2):
             with pytest.raises(RigError, match=r"^scripted camera is gone \(device removed\): check cable and power"):
-                frames.read(5.0)
+                frames.read(PATIENCE_S)
         assert source.closed == 1
-    assert not [thread for thread in threading.enumerate() if thread.name == "microtwin camera"]
+    assert set(threading.enumerate()) <= before
 
 
 def test_leaving_closes_the_driver_once_and_it_opens_again():
     frames, source = camera()
     for opened in (1, 2):
         with frames:
-            assert frames.read(5.0).index == 0
+            assert frames.read(PATIENCE_S).index == 0
         assert (source.opened, source.closed) == (opened, opened)
     with pytest.raises(RigError, match="scripted camera is not open"):
         frames.read(0.1)
@@ -242,10 +244,10 @@ def test_another_resolution_is_refused_at_opening():
 def test_a_change_of_resolution_ends_the_run():
     frames, source = camera(shape=SHAPE)
     with frames:
-        frames.read(5.0)
+        frames.read(PATIENCE_S)
         source.feed(Grab(np.zeros((12, 16), np.uint8), index=8))
         with pytest.raises(RigError, match=r"now gives 12 × 16 pixels instead of 24 × 32"):
-            frames.read(5.0)
+            frames.read(PATIENCE_S)
 
 
 def test_a_driver_that_cannot_open_is_bad_input_in_one_line_and_closed():
@@ -272,7 +274,7 @@ def test_it_cannot_be_opened_twice_at_a_time():
         with pytest.raises(InputError, match="close it first"):
             frames.__enter__()
         source.feed(Grab(picture(1), index=8))
-        assert frames.read(5.0).index == 1  # and goes on
+        assert frames.read(PATIENCE_S).index == 1  # and goes on
 
 
 def test_the_cameras_own_rate_and_refusals_are_told():
@@ -284,6 +286,14 @@ def test_the_cameras_own_rate_and_refusals_are_told():
         assert frames.notes == ["Gamma: refused"]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch, request):
+    """A thread that gets no time on a busy machine is no camera without a frame, and none that hangs."""
+    if "without_a_first_frame" not in request.node.name:
+        monkeypatch.setattr("microtwin_hardware.cameras.latest.START_S", PATIENCE_S)
+    monkeypatch.setattr("microtwin_hardware.cameras.latest.END_S", PATIENCE_S)
+
+
 @pytest.mark.parametrize(
     ("flip", "place"),
     [("none", (3, 5)), ("horizontal", (3, 26)), ("vertical", (20, 5)), ("both", (20, 26))],
@@ -293,7 +303,7 @@ def test_flips(flip, place):
     image[3, 5] = 200
     frames, _ = camera(Grab(image), flip=flip)
     with frames:
-        frame = frames.read(5.0)
+        frame = frames.read(PATIENCE_S)
     assert frame.image is not None and frame.image.flags.c_contiguous and frame.image.dtype == np.uint8
     assert [tuple(where) for where in np.argwhere(frame.image)] == [place]
 

@@ -1,13 +1,15 @@
-"""The driver of our firmware, against a board of paper on a pseudo-terminal and against the real one in an emulator."""
+"""The driver of our firmware, against a board of paper with a clock of its own and the real one in an emulator."""
 
+import itertools
 import math
 import os
-import pty
 import struct
+import subprocess
 import sys
 import threading
 import time
-import tty
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,60 +22,48 @@ from microtwin_hardware.coils.dry import DryCoils
 from microtwin_hardware.coils.mega import MegaCoils
 from microtwin_hardware.config import CoilsConfig
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals")
-
 HELLO, CONFIG, ARM, FIELD, OFF, DISARM, STATUS = range(1, 8)
 ROLL = RotatingField(alpha_rad=0.5, frequency_hz=12.0)
 
 
 class PaperBoard:
-    """PROTOCOL.md as a state machine, with its own coding of packets; ``name`` is the port that stays when unplugged.
+    """PROTOCOL.md as a state machine, with its own coding of packets.
 
     Attributes:
-        asked: (type, body) of all requests. mute: answer nothing. noise: sent ahead of each reply.
-        lose: replies to lose. counts: of the current sense.
+        asked: (type, body) of all requests; times_s: when. tripped_s: when its watchdog did.
+        mute: answer nothing. instead: said once to the first request, and no answer. noise: sent ahead of each reply.
+        lose: replies to lose. counts: of the current sense. port: that it hangs on.
     """
 
-    def __init__(self, folder, protocol=1):
-        self.name = str(folder / "ttyMEGA")
-        self.protocol, self.mute, self.noise, self.lose = protocol, False, b"", 0
+    name = "/dev/ttyMEGA"
+    port: Any = None
+    config: tuple[int, ...] = ()
+
+    def __init__(self, protocol=1):
+        self.protocol, self.mute, self.noise, self.instead, self.lose = protocol, False, b"", b"", 0
         self.counts, self.refuse_settings = [0] * 6, False
-        self.asked, self.times = [], []
-        self._plugged = threading.Lock()
-        self._board = self._host = -1
-        self.config: tuple[int, ...] = ()
-        self.plug()
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self.asked, self.times_s, self.tripped_s = [], [], math.nan
+        self.switch_on()
+
+    def switch_on(self):
+        self.configured = self.armed = self.on = False
+        self.faults, self.heard_s, self.config = 0, self.now_s, ()
+        self.amplitude = self.frequency = 0
+        self._open_packet = b""
+
+    @property
+    def now_s(self):
+        return self.port.clock_s if self.port else 0.0
 
     def plug(self):
-        """Power on, on a new terminal of the same name."""
-        self.configured = self.armed = self.on = False
-        self.faults, self.heard_s, self.config = 0, time.monotonic(), ()
-        self.amplitude = self.frequency = 0
-        self._board, self._host = pty.openpty()
-        tty.setraw(self._host)
-        os.set_blocking(self._board, False)
-        if os.path.lexists(self.name):
-            os.unlink(self.name)
-        os.symlink(os.ttyname(self._host), self.name)
+        self.switch_on()
+        self.port.plugged = True
 
     def unplug(self):
-        with self._plugged:
-            os.close(self._board)
-            os.close(self._host)
-            self._board = -1
-            os.unlink(self.name)
-
-    def close(self):
-        self._ended = True
-        self._thread.join()
-        if self._board >= 0:
-            self.unplug()
+        self.port.plugged = False
 
     def say(self, data):
-        os.write(self._board, data)
+        self.port.say(data)
 
     def types(self):
         return [kind for kind, _ in self.asked]
@@ -82,22 +72,15 @@ class PaperBoard:
     def state(self):
         return 0 if not self.configured else 1 if not self.armed else 3 if self.on else 2
 
-    def _run(self):
-        open_packet = b""
-        while not self._ended:
-            time.sleep(0.0005)
-            with self._plugged:
-                if self._board < 0:
-                    open_packet = b""
-                    continue
-                self._watch()
-                try:
-                    data = os.read(self._board, 4096)
-                except OSError:  # nothing there, or nobody at the other end
-                    continue
-                *packets, open_packet = (open_packet + data).split(b"\0")
-                for each in packets:
-                    self._packet(each)
+    def hear(self, data):
+        *packets, self._open_packet = (self._open_packet + data).split(b"\0")
+        for each in packets:
+            self._packet(each)
+
+    def tick(self):
+        if self.armed and self.config and 1000 * (self.now_s - self.heard_s) > self.config[4]:
+            self.tripped_s = self.now_s
+            self.trip(1)
 
     def _packet(self, coded):
         data, place = b"", 0
@@ -109,10 +92,13 @@ class PaperBoard:
             return
         kind, seq, body = data[0], data[1], data[2:-2]
         self.asked.append((kind, body))
-        self.times.append(time.monotonic())
+        self.times_s.append(self.now_s)
         reply = self._answer(kind, body)
         if self.lose:
             self.lose -= 1
+        elif self.instead:
+            self.say(self.instead)
+            self.instead, self.mute = b"", True
         elif not self.mute:
             reply = bytes([kind + 0x80, seq]) + reply
             crc = self._crc(reply)
@@ -130,18 +116,13 @@ class PaperBoard:
                 crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
         return crc
 
-    def _watch(self):
-        if self.armed and self.config and 1000 * (time.monotonic() - self.heard_s) > self.config[4]:
-            self.trip(1)
-
     def trip(self, fault):
         self.faults |= fault
         self.armed = self.on = False
         self.amplitude = self.frequency = 0
 
     def _answer(self, kind, body):
-        self._watch()
-        self.heard_s = time.monotonic()
+        self.heard_s = self.now_s
         if kind == HELLO:
             return struct.pack("<B3BH16s", self.protocol, 1, 2, 3, 2000, b"microtwin_mega")
         if kind == STATUS:
@@ -177,28 +158,19 @@ class PaperBoard:
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch):
-    monkeypatch.setattr(mega_coils, "HELLO_S", 0.1)
-    made = []
+def board(plug_in):
+    """Makes boards, each on the port /dev/ttyMEGA."""
 
     def make(**options):
-        made.append(PaperBoard(tmp_path, **options))
-        return made[-1]
+        paper = PaperBoard(**options)
+        paper.port = plug_in(paper.name, paper)
+        return paper
 
-    yield make
-    for each in made:
-        each.close()
+    return make
 
 
 def settings(board, **changes):
     return CoilsConfig(port=board.name, **{"watchdog_ms": 500, "heartbeat_ms": 0, **changes})
-
-
-def until(true, limit_s=5.0):
-    end_s = time.monotonic() + limit_s
-    while not true() and time.monotonic() < end_s:
-        time.sleep(0.005)
-    assert true()
 
 
 class TestOpening:
@@ -235,26 +207,15 @@ class TestOpening:
         from pySerialTransfer.CRC import CRC
 
         paper = board()
-        paper.mute = True
         payload = struct.pack("<6f", 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
         uplink = b"\x7e\x00\xff\x18" + payload + bytes([CRC().calculate(list(payload)), 0x81])
-        ended = threading.Event()
-
-        def talk():
-            while not ended.wait(0.02):
-                paper.say(uplink)
-
-        speaker = threading.Thread(target=talk)
-        speaker.start()
+        paper.instead = uplink
         with pytest.raises(InputError, match="is the lab's firmware: name its profile"):
             MegaCoils(settings(paper)).__enter__()
-        ended.set()
-        speaker.join()
 
     def test_garbage_alone_may_be_the_wrong_baud_rate(self, board):
         paper = board()
-        paper.mute, paper.noise = True, b""
-        threading.Timer(0.1, lambda: paper.say(b"\x12\x34\x56" * 20)).start()
+        paper.instead = b"\x12\x34\x56" * 20
         with pytest.raises(InputError, match=r"60 bytes of no known protocol from .* baud"):
             MegaCoils(settings(paper)).__enter__()
 
@@ -271,14 +232,12 @@ class TestOpening:
             MegaCoils(settings(paper)).__enter__()
         assert ARM not in paper.types()
 
-    def test_a_board_that_was_just_reset_is_left_alone_at_first(self, board, monkeypatch):
+    def test_a_board_that_was_just_reset_is_left_alone_at_first(self, board):
         """The boot loader must hear nothing: HELLO comes after BOOT_S."""
         paper = board()
-        monkeypatch.setattr(mega_coils, "BOOT_S", 0.4)
-        monkeypatch.setattr(link, "_has_modem_lines", lambda port: True)
-        begun = time.monotonic()
+        paper.port.cts = False  # a port with modem lines, one of which resets the board
         with MegaCoils(settings(paper)):
-            assert paper.times[0] - begun >= 0.4
+            assert paper.times_s[0] == pytest.approx(link.BOOT_S, abs=0.002)
 
 
 class TestField:
@@ -331,7 +290,15 @@ class TestField:
             assert coils.apply(ROLL).frequency_hz == 12.0
             assert paper.types().count(FIELD) == 2
 
-    def test_a_reply_that_comes_late_is_not_taken_for_the_next(self, board, monkeypatch):
+    def test_a_host_that_is_held_up_takes_the_answer_that_lies_there(self, board, monkeypatch):
+        """Every look at the clock is a second after the last: each wait is over before it began."""
+        paper, seconds = board(), itertools.count()
+        monkeypatch.setattr(link.Link, "now_s", property(lambda self: float(next(seconds))))
+        with MegaCoils(settings(paper)) as coils:
+            assert coils.apply(ROLL) == ROLL
+        assert paper.types() == [HELLO, DISARM, CONFIG, ARM, FIELD, OFF, DISARM]
+
+    def test_a_reply_that_comes_late_is_not_taken_for_the_next(self, board):
         """The board answers every try of a FIELD at once, after the host has given two of them up."""
         paper = board()
         with MegaCoils(settings(paper)) as coils:
@@ -350,11 +317,12 @@ class TestField:
 
     def test_many_threads_get_their_own_answers(self, board):
         paper = board()
+        paper.port.pause_s = 0.0002  # a moment in which another thread may come between
         wrong = []
         with MegaCoils(settings(paper)) as coils:
 
             def ask(frequency):
-                for _ in range(15):
+                for _ in range(10):
                     if coils.apply(RotatingField(frequency_hz=frequency)).frequency_hz != frequency:
                         wrong.append(frequency)
                     coils.status()
@@ -443,53 +411,83 @@ class TestTrouble:
             raise ZeroDivisionError
         assert paper.state == 1 and paper.types()[-2:] == [OFF, DISARM]
 
-    def test_the_end_of_the_program_turns_it_off(self, board):
-        import subprocess
-
-        paper = board()
+    @pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals")
+    def test_the_end_of_the_program_turns_it_off(self, on_terminal):
+        paper = PaperBoard()
+        name, _ = on_terminal(paper)
         program = (
-            "from microtwin_hardware.coils.mega import MegaCoils\n"
+            "from microtwin_hardware.coils import mega\n"
             "from microtwin_hardware.config import CoilsConfig\n"
             "from microtwin.field import RotatingField\n"
-            f"coils = MegaCoils(CoilsConfig(port={paper.name!r})).__enter__()\n"
+            "mega.REPLY_S = mega.HELLO_S = 60.0\n"
+            f"coils = mega.MegaCoils(CoilsConfig(port={name!r}, heartbeat_ms=0)).__enter__()\n"
             "coils.apply(RotatingField(frequency_hz=5.0))\n"
         )
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=60)
-        assert paper.types()[-2:] == [OFF, DISARM] and paper.state == 1
+        subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=300)
+        assert paper.types()[-3:] == [FIELD, OFF, DISARM] and paper.state == 1
+
+
+def heartbeats():
+    return [each for each in threading.enumerate() if each.name == "coils heartbeat"]
 
 
 class TestHeartbeat:
-    def test_keeps_an_armed_board_alive_while_there_is_no_field(self, board):
-        paper = board()
-        with MegaCoils(settings(paper, heartbeat_ms=50, hold_s=0.1, watchdog_ms=400)) as coils:
-            time.sleep(0.9)
-            assert paper.state == 2 and not paper.faults
-            assert coils.apply(ROLL).amplitude == 1.0
+    @pytest.fixture
+    def beating(self, board, monkeypatch):
+        """Makes coils whose heartbeat waits on the board's clock, and is what lets it go on."""
 
-    def test_ends_when_a_field_is_no_longer_commanded(self, board):
+        def make(**changes):
+            paper = board()
+            coils = MegaCoils(settings(paper, **changes))
+
+            class Ended(threading.Event):
+                def wait(self, timeout=None):
+                    time.sleep(0.0005)
+                    with coils._lock:
+                        paper.port.let_pass(timeout)
+                    return self.is_set()
+
+            coils._heartbeat._ended = Ended()
+            monkeypatch.setattr(mega_coils, "time", SimpleNamespace(monotonic=lambda: paper.now_s))
+            return paper, coils
+
+        yield make
+        assert not heartbeats()
+
+    def test_keeps_an_armed_board_alive_while_there_is_no_field(self, beating, until):
+        paper, coils = beating(heartbeat_ms=50, hold_s=0.1, watchdog_ms=400)
+        with coils:
+            armed_s = paper.now_s
+            until(lambda: paper.now_s > armed_s + 1.5)
+            assert paper.state == 2 and not paper.faults and math.isnan(paper.tripped_s)
+            assert coils.apply(ROLL).amplitude == 1.0
+        assert np.diff(paper.times_s).max() < 0.06  # it is heard every 50 ms, not just in time
+
+    def test_ends_when_a_field_is_no_longer_commanded(self, beating, until):
         """A program that hangs: heartbeats for hold_s, then none, and the board's watchdog does the rest."""
-        paper = board()
-        with MegaCoils(settings(paper, heartbeat_ms=50, hold_s=0.3, watchdog_ms=400)) as coils:
+        paper, coils = beating(heartbeat_ms=50, hold_s=0.3, watchdog_ms=400)
+        with coils:
             coils.apply(ROLL)
-            commanded = paper.times[-1]
             until(lambda: paper.faults == 1)
-            assert paper.types()[-1] == STATUS and 0.1 < paper.times[-1] - commanded < 0.3 + 0.3
+            last_s, commanded_s = paper.times_s[-1], paper.times_s[paper.types().index(FIELD)]
+            assert paper.types()[-1] == STATUS and 0.2 < last_s - commanded_s < 0.35
+            assert paper.tripped_s - last_s == pytest.approx(0.4, abs=0.01)
             with pytest.raises(RigError, match="watchdog"):
                 coils.apply(ROLL)
 
-    def test_ends_with_the_link(self, board):
-        paper = board()
-        with MegaCoils(settings(paper, heartbeat_ms=20)) as coils:
+    def test_ends_with_the_link(self, beating, until):
+        paper, coils = beating(heartbeat_ms=20)
+        with coils:
+            assert heartbeats()
             paper.unplug()
             until(lambda: not coils._link.is_open)
             with pytest.raises(RigError, match="gone"):
                 coils.apply(ROLL)
-        assert not [each for each in threading.enumerate() if each.name == "coils heartbeat"]
 
     def test_no_thread_when_it_is_switched_off(self, board):
         with MegaCoils(settings(board())):
-            assert not [each for each in threading.enumerate() if each.name == "coils heartbeat"]
+            assert not heartbeats()
 
 
 class TestDryRun:

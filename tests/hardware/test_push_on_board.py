@@ -71,13 +71,13 @@ def test_the_same_seed_gives_the_same_bytes_of_telemetry(bench):
     tables = []
     for _ in range(2):
         _rig, config = bench(3)
-        tables.append(push(config, time_limit_s=3.0).table)
+        tables.append(push(config, time_limit_s=1.5).table)
     assert tables[0].equals(tables[1])
 
 
 def test_what_the_board_clips_is_what_is_recorded(bench):
     _rig, config = bench(max_duty=0.5)
-    amplitudes = push(config, time_limit_s=2.0).table.amplitude
+    amplitudes = push(config, time_limit_s=0.5).table.amplitude
     assert amplitudes.max() == pytest.approx(0.5, abs=1e-3)
 
 
@@ -94,6 +94,7 @@ def test_the_command_line_writes_the_same_files_and_the_field_ends_off(bench, tm
     route = tmp_path / "path.csv"
     route.write_text("x_um,y_um\n" + "\n".join(f"{x},{y}" for x, y in NODES_UM), encoding="utf-8")
     words = ["push", "--backend", "hardware", "--config", str(config), "--path", str(route), "--trials", "1"]
+    words += ["--time-limit", "1"]  # and so it ends in full swing
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert not rig.mega.run(0.01).any()
@@ -111,7 +112,7 @@ def test_a_dry_run_says_what_would_be_sent_and_drives_nothing(bench, tmp_path, c
         "--trials",
         "1",
         "--time-limit",
-        "1",
+        "0.5",
     ]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
@@ -153,7 +154,7 @@ def test_sigterm_between_two_trials_keeps_the_first(bench, tmp_path, monkeypatch
         return open_really(backend, **options)
 
     monkeypatch.setattr("microtwin.pushing.open_rig", open_rig)
-    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "3", "--time-limit", "1"]
+    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "3", "--time-limit", "0.5"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 130
     assert len(json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["trials"]) == 1
 
@@ -162,7 +163,7 @@ def test_sigterm_while_saving_leaves_nothing_half_written(bench, tmp_path, monke
     _rig, config = bench(2)
     draw = recording.draw_trajectories
     monkeypatch.setattr(recording, "draw_trajectories", lambda *args: (terminated(), draw(*args)))
-    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "1", "--time-limit", "1"]
+    words = ["push", "--backend", "hardware", "--config", str(config), "--trials", "1", "--time-limit", "0.5"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
@@ -175,7 +176,7 @@ def test_a_screen_that_is_gone_is_not_blamed_on_the_video(bench, tmp_path, monke
 
     monkeypatch.setattr("rich.console.Console.print", gone)
     with pytest.raises(BrokenPipeError):
-        push_command(trials=1, time_limit=1.0, backend="hardware", config=config, out=tmp_path / "out")
+        push_command(trials=1, time_limit=0.5, backend="hardware", config=config, out=tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 

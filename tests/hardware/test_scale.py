@@ -26,8 +26,17 @@ def lines(pitch_px, angle_rad, *, shape=(360, 480), dark=0.5, blur_px=2.0, noise
     return Frame(0, 0.0, np.clip(np.round(image), 0, 255).astype(np.uint8), 0.1725)
 
 
-@pytest.mark.parametrize("angle_deg", [0.0, 1.5, -38.0, 89.0])
-@pytest.mark.parametrize(("pitch_px", "dark"), [(57.97, 0.5), (20.3, 0.15), (42.0, 0.15)])
+@pytest.mark.parametrize(
+    ("pitch_px", "dark", "angle_deg"),
+    [
+        (57.97, 0.5, 0.0),
+        (57.97, 0.5, -38.0),
+        (20.3, 0.15, 1.5),
+        (20.3, 0.15, 89.0),
+        (42.0, 0.15, 0.0),
+        (42.0, 0.15, -38.0),
+    ],
+)
 def test_grating(pitch_px, dark, angle_deg):
     found = from_grating([lines(pitch_px, math.radians(angle_deg), dark=dark)], 10.0)
     assert found.um_per_px == pytest.approx(10.0 / pitch_px, rel=1.5e-3)

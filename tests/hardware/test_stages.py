@@ -276,13 +276,13 @@ def test_camera_and_stage_share_one_configuration_and_the_last_one_unloads_it(de
     with camera:
         with stage:
             stage.move_to(7.0)
-            assert camera.read(5.0).um_per_px == camera.um_per_px
+            assert camera.read(120.0).um_per_px == camera.um_per_px
             assert len(devices.Piezo.made) == 1  # loaded once
             other = StageConfig(driver="micromanager", options={"config_file": __file__, "min_um": 0, "max_um": 1})
             with pytest.raises(InputError, match="give camera and stage one file"):
                 MicroManagerStage(other).__enter__()
         assert "Cam" in UniMMCore.instance().getLoadedDevices()
-        camera.read(5.0)
+        camera.read(120.0)
     assert "Cam" not in UniMMCore.instance().getLoadedDevices()
 
 

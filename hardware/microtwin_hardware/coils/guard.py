@@ -15,6 +15,7 @@ import time
 ON, OFF, LEAVE = b"1", b"0", b"q"
 REPEATS, GAP_S = 8, 0.02  # the first may fall into the middle of a packet that was cut off
 POLL_S = 0.1
+LEAVE_S = 3.0  # a guard that holds the port open for longer has to go
 
 
 class Guard:
@@ -57,8 +58,8 @@ class Guard:
         with contextlib.suppress(OSError):
             os.close(self._writing)
         try:
-            self._child.wait(timeout=3.0)
-        except Exception:  # it holds the port open: it has to go
+            self._child.wait(timeout=LEAVE_S)
+        except Exception:
             self._child.kill()
             self._child.wait()
 

@@ -187,6 +187,9 @@ class LabCoils(Session):
                 self._uplink.gather(self._free_s - self._link.now_s)
                 self._link.write(data)
                 self._free_s = self._link.now_s + 10 * len(data) / self.config.baud + GAP_S
+            if on:
+                # again: if this program was held up since, the guard has ended a field that only begins now
+                self._tell_guard(on)
 
     def _tell_guard(self, on: bool) -> None:
         if self._guard and not self._guard.tell(on):

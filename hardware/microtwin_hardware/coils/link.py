@@ -101,11 +101,11 @@ class Link:
             return bytes(data + opened.read(waiting)) if waiting else bytes(data)
 
     def listen(self, duration_s: float) -> bytes:
-        """All bytes that come within ``duration_s``."""
+        """All bytes that come within ``duration_s``, and what lies there if this program was held up for longer."""
         heard, end_s = b"", self.now_s + duration_s
         while (left_s := end_s - self.now_s) > TICK_S:
             heard += self.read(left_s)
-        return heard
+        return heard + self.read(0.0)
 
     def fileno(self) -> int | None:
         """The file descriptor; None if this port has none."""

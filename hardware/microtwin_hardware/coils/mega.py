@@ -157,8 +157,11 @@ class MegaCoils(Session):
     def _exchange(self, request: messages.Request, timeout_s: float):
         """One request; its reply, or None after ``timeout_s``, and all bytes that came meanwhile."""
         self._link.write(packet(request.message(self._seq)))
-        heard, end_s = b"", self._link.now_s + timeout_s
-        while (left_s := end_s - self._link.now_s) > TICK_S:
+        heard, left_s, end_s = b"", timeout_s, self._link.now_s + timeout_s
+        while left_s:
+            left_s = end_s - self._link.now_s
+            if left_s <= TICK_S:
+                left_s = 0.0  # a last look: it may be this program that was held up, and not the board
             data = self._link.read(left_s)
             heard += data
             for message in self._receiver.feed(data):

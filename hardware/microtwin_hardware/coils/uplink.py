@@ -30,10 +30,14 @@ class Uplink:
         self._take(self._link.read(0.0))
 
     def gather(self, duration_s: float, enough: int | None = None) -> np.ndarray:
-        """(n, 6) all currents that come within ``duration_s``, or the first ``enough`` and what comes with them."""
+        """(n, 6) all currents that come within ``duration_s``, or the first ``enough`` and what comes with them.
+
+        What lies there is taken even if this program was held up for longer.
+        """
         rows, end_s = [], self._link.now_s + duration_s
         while (left_s := end_s - self._link.now_s) > TICK_S and (enough is None or len(rows) < enough):
             rows += self._take(self._link.read(left_s))
+        rows += self._take(self._link.read(0.0))
         return np.array(rows).reshape(-1, 6)
 
     def _take(self, data: bytes) -> list[np.ndarray]:
