@@ -17,7 +17,18 @@ import numpy as np
 
 from microtwin.errors import InputError
 from microtwin.image_axes import check_scale, to_world
-from microtwin.vision.mask import Background, Crop, MaskSettings, blurred, body_mask, grey_image, paler, suggest, whole
+from microtwin.vision.mask import (
+    Background,
+    Crop,
+    MaskSettings,
+    blurred,
+    body_mask,
+    granular_mask,
+    grey_image,
+    paler,
+    suggest,
+    whole,
+)
 
 Kind = Literal["robot", "cargo", "other"]
 SMALLEST_RADIUS_UM = 1.5
@@ -29,6 +40,9 @@ DARK = 0.6  # of the background: darker than this is the shadow of a metal cap
 RIM = 0.09  # of the radius: half the width of the annulus around the outline that settles the centre
 FINE_MISS = 0.04  # of the radius: MISS for that
 ROBOT_SCORE = 0.3
+LOWEST_QUALITY = 0.3  # share of the gradient that must point at the centre
+GRAIN_UM = 1.0  # size of a cell's granules
+SMALLEST_GRANULAR_UM = 2.5  # radius: what is smaller holds no granules, it is dust
 
 
 @dataclass(frozen=True)
@@ -230,7 +244,7 @@ def detect(frame: Any, settings: MaskSettings | None = None, um_per_px: float | 
 
     The robot is the body with the shadow of a metal cap: dark within, or dark on one side. A bead is a bright spot in a
     dark ring, or the reverse on the other side of focus. What is paler or not made of rings is ``other``:
-    a cell.
+    a cell. Near focus, granules hide its outline: then it is told by their contrast and placed by its mask.
 
     Args:
         frame: a frame, or an image with ``um_per_px`` given. settings: the mask; if None, suggested by the frame,
@@ -245,21 +259,20 @@ def detect(frame: Any, settings: MaskSettings | None = None, um_per_px: float | 
         raise InputError("the frame says no scale: give um_per_px, 0.1725 is the 20x camera's")
     check_scale(scale)
     first = settings or suggest(image)
-    normalised = Background(image).normalised(image, whole(image))
+    background = Background(image)
+    normalised = background.normalised(image, whole(image))
     discs: list[Disc] = []
     for one in [first] if settings else [first, paler(first)]:
         more = find_discs(body_mask(normalised, one), normalised, SMALLEST_RADIUS_UM / scale, LARGEST_RADIUS_UM / scale)
-        discs += [
-            disc
-            for disc in more
-            if all(np.hypot(*(disc.centre_px - old.centre_px)) > disc.radius_px + 0.5 * old.radius_px for old in discs)
-        ]
+        discs += _elsewhere(more, discs)
     seen = []
     for disc in discs:
-        others = [(other.centre_px, other.radius_px) for other in discs if other is not disc]
-        centre = refine(normalised, disc.centre_px, disc.radius_px, others)
-        if centre.quality > 0.3:
+        centre = refine(normalised, disc.centre_px, disc.radius_px, _others(disc, discs))
+        if centre.quality > LOWEST_QUALITY:
             seen.append((look(normalised, centre.position_px, disc.radius_px), centre))
+    if first.of == "contrast":
+        mask = granular_mask(normalised, first, 0.5 * GRAIN_UM / scale, background.noise)
+        seen += _granular(normalised, mask, seen, scale)
     likeness = [robot_likeness(disc) for disc, _ in seen]
     robot = int(np.argmax(likeness)) if seen and max(likeness) > ROBOT_SCORE else -1
     found = []
@@ -275,6 +288,40 @@ def detect(frame: Any, settings: MaskSettings | None = None, um_per_px: float | 
             )
         )
     return sorted(found, key=lambda one: -one.score)
+
+
+def _elsewhere(discs: Sequence[Disc], known: Sequence[Disc]) -> list[Disc]:
+    """The discs that lie on none of those already known."""
+    return [
+        disc
+        for disc in discs
+        if all(np.hypot(*(disc.centre_px - old.centre_px)) > disc.radius_px + 0.5 * old.radius_px for old in known)
+    ]
+
+
+def _others(disc: Disc, discs: Sequence[Disc]) -> list[tuple[np.ndarray, float]]:
+    return [(other.centre_px, other.radius_px) for other in discs if other is not disc]
+
+
+def _granular(
+    normalised: np.ndarray, mask: np.ndarray, seen: Sequence[tuple[Disc, Centre]], scale: float
+) -> list[tuple[Disc, Centre]]:
+    """Bodies whose outline is round although their gradients point nowhere, at their mask's centre of mass.
+
+    A cell near focus: its granules are steeper than its outline.
+    """
+    known = [disc for disc, _ in seen]
+    more = find_discs(mask, normalised, SMALLEST_GRANULAR_UM / scale, LARGEST_RADIUS_UM / scale)
+    discs = [*known, *_elsewhere(more, known)]
+    shape = blurred(mask.astype(np.float32) / 255, GRAIN_UM / scale)  # granules leave its edge ragged
+    found = []
+    for disc in discs[len(known) :]:
+        others = _others(disc, discs)
+        quality = refine(shape, disc.centre_px, disc.radius_px, others).quality
+        if quality > LOWEST_QUALITY:
+            place = mass_centre(mask, disc.centre_px, disc.radius_px, others)
+            found.append((look(normalised, place, disc.radius_px), Centre(place, quality)))
+    return found
 
 
 def robot_likeness(disc: Disc) -> float:

@@ -17,7 +17,9 @@ from microtwin.errors import InputError
 from microtwin.image_axes import check_scale, to_world
 from microtwin.rig import LostError, Observation
 from microtwin.vision.detect import (
+    GRAIN_UM,
     LARGEST_RADIUS_UM,
+    LOWEST_QUALITY,
     SMALLEST_RADIUS_UM,
     Centre,
     Detection,
@@ -28,11 +30,10 @@ from microtwin.vision.detect import (
     mass_centre,
     refine,
 )
-from microtwin.vision.mask import Background, Crop, MaskSettings, body_mask, grey_image, paler, suggest
+from microtwin.vision.mask import Background, Crop, MaskSettings, body_mask, granular_mask, grey_image, paler, suggest
 from microtwin.vision.track import SIZE, State, Track
 
 CLICK_REACH_UM = 4.0  # a click this far outside a body still selects it
-LOWEST_QUALITY = 0.3  # share of the gradient that must point at the centre
 GRANULAR = 0.5  # below this share, a body is placed by its mask's centre of mass, as in the paper
 NOT_FOUND = 24.0  # cost of taking no candidate at all, in squared standard deviations
 STRANGER = 14.0  # cost of size and looks above which a search passes by
@@ -223,10 +224,10 @@ class Tracker:
                 centre = refine(
                     normalised, track.seen_px - corner, track.radius_px, [(other.seen_px - corner, other.radius_px)]
                 )
-                if centre.quality > LOWEST_QUALITY:
+                if centre.quality > GRANULAR:
                     track.seen_px = track.position_px = centre.position_px + corner
                     track.confidence = centre.quality
-                    track.granular = centre.quality <= GRANULAR
+                    track.granular = False
         return robot, cargo
 
     def _detected(self, frame: Any, clicks: list) -> None:
@@ -260,21 +261,28 @@ class Tracker:
             raise InputError(f"click on the {name} at {at} is outside: the frame has shape {image.shape}")
         crop = Crop.around(click, 2 * LARGEST_RADIUS_UM / scale, image.shape)
         normalised = background.normalised(image, crop)
+
+        def near(mask: np.ndarray) -> list[Disc]:
+            """The discs of a mask, if the click is on one of them, that one first."""
+            discs = find_discs(mask, normalised, SMALLEST_RADIUS_UM / scale, LARGEST_RADIUS_UM / scale)
+            away = [float(np.hypot(*(one.centre_px + crop.corner - click))) - one.radius_px for one in discs]
+            order = np.argsort(away)
+            return [discs[k] for k in order] if discs and away[order[0]] <= CLICK_REACH_UM / scale else []
+
         mask = body_mask(normalised, settings)
-        discs = find_discs(mask, normalised, SMALLEST_RADIUS_UM / scale, LARGEST_RADIUS_UM / scale)
-
-        def outside(disc: Disc) -> float:
-            return float(np.hypot(*(disc.centre_px + crop.corner - click))) - disc.radius_px
-
-        discs.sort(key=outside)
-        if not discs or outside(discs[0]) > CLICK_REACH_UM / scale:
+        discs = near(mask)
+        if not discs:
             raise InputError(
                 f"click on the {name} at {at} is on nothing: click on a body, or lower the mask's threshold"
             )
-        disc = discs[0]
         others = [(one.centre_px, one.radius_px) for one in discs[1:]]
-        centre = refine(normalised, disc.centre_px, disc.radius_px, others)
-        here = (centre.position_px if centre.quality > LOWEST_QUALITY else disc.centre_px) + crop.corner
+        centre = refine(normalised, discs[0].centre_px, discs[0].radius_px, others)
+        if centre.quality <= GRANULAR:
+            mask = _mask(normalised, settings, True, scale, background.noise)
+            discs = near(mask) or discs
+            others = [(one.centre_px, one.radius_px) for one in discs[1:]]
+            centre = Centre(mass_centre(mask, discs[0].centre_px, discs[0].radius_px, others), centre.quality)
+        disc, here = discs[0], centre.position_px + crop.corner
         return Track(
             name, settings, scale, disc.radius_px, here, here, now, disc.brightness,
             confidence=centre.quality, whole_mask=mask, crop=crop, granular=centre.quality <= GRANULAR,
@@ -316,7 +324,7 @@ class Tracker:
         if min(crop.height, crop.width) < 8:
             return _View(crop, np.ones((0, 0)), np.zeros((0, 0), np.uint8), [], gate, expected)
         normalised = background.normalised(image, crop)
-        mask = body_mask(normalised, track.settings)
+        mask = _mask(normalised, track.settings, track.granular, scale, background.noise)
         discs = [
             Disc(one.centre_px + crop.corner, one.radius_px, one.brightness, one.dark, one.lopsided)
             for one in find_discs(mask, normalised, max(0.4 * track.radius_px, 2.0), 2.0 * track.radius_px)
@@ -386,6 +394,13 @@ class _View:
     gate_px: float
     expected_px: np.ndarray
     found: Centre | None = None
+
+
+def _mask(normalised: np.ndarray, settings: MaskSettings, granular: bool, scale: float, noise: float) -> np.ndarray:
+    """A body's mask; a granular one's is of the contrast of its granules, which do not tear it."""
+    if granular and settings.of == "contrast":
+        return granular_mask(normalised, settings, 0.5 * GRAIN_UM / scale, noise)
+    return body_mask(normalised, settings)
 
 
 def _click(name: str, position_px: Any) -> np.ndarray | None:
