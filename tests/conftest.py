@@ -1,11 +1,23 @@
 """Settings shared by all tests."""
 
+import os
+import signal
+
+# Before NumPy and PyTorch are loaded, and for every process that a test starts: beside other work their threads wait
+# for each other, and networks this small take ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# No deadline: the first call of a compiled kernel is slow. Derandomised: a red run is red again on another machine.
-settings.register_profile("microtwin", deadline=None, derandomize=True)
+# A shell's background jobs ignore Ctrl-C, and so would every process that a test sends it to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Nothing by the clock: the first call of a compiled kernel is slow, machines may be busy. Derandomised: a red run is red
+# again on another machine.
+settings.register_profile("microtwin", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("microtwin")
 
 

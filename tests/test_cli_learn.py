@@ -1,5 +1,4 @@
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -137,7 +136,7 @@ def test_help_and_a_push_import_nothing_heavy():
 def test_ctrl_c_stops_and_a_second_one_breaks_off(monkeypatch, tmp_path, capsys):
     def train(training, folder, *, stop, **how):
         assert not stop()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert stop()
         return False
 
@@ -147,8 +146,8 @@ def test_ctrl_c_stops_and_a_second_one_breaks_off(monkeypatch, tmp_path, capsys)
     assert f"go on with microtwin learn push --resume {tmp_path}" in capsys.readouterr().out.replace("\n", "")
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(KeyboardInterrupt), first_ctrl_c():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_outside_the_main_thread_ctrl_c_is_left_alone():

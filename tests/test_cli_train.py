@@ -303,7 +303,7 @@ def test_what_is_not_installed(monkeypatch, capsys, trained):
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a process")
 def test_ctrl_c_saves_and_resume_goes_on(data, tmp_path):
     text = """
-import sys, time, torch, tyro
+import sys, torch, tyro
 torch.set_num_threads(1)
 from microtwin.cli.train import train
 from microtwin.errors import exit_code
@@ -312,19 +312,20 @@ done = fit.state.save
 def save(*arguments):
     done(*arguments)
     print("an epoch", flush=True)
-    time.sleep(0.3)
+    sys.stdin.read()
 fit.state.save = save
 sys.exit(exit_code("microtwin", lambda: tyro.cli(train, args=sys.argv[1:], use_underscores=False)))
 """
     out = tmp_path / "out"
     arguments = ["pose", "--data", str(data), "--out", str(out), "--folds", "2", *SMALL, "--epochs", "50"]
     command = [sys.executable, "-c", text, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         while "an epoch" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate()
+        said, errors = process.communicate()  # its input ends: it goes on
     assert process.returncode == 130 and not errors
     assert f"go on with microtwin train pose --resume {out}" in said
     assert (out / "fold_0" / "last.pt").is_file() and not (out / "fold_0" / "checkpoint.pt").exists()
@@ -402,7 +403,7 @@ def test_ctrl_c_while_rendering_loses_one_chunk(sketched, tmp_path, capsys):
     def interrupt(number: int) -> None:
         done[0] = number
         if number == 50 + 30:  # the fifth sequence of the second of two chunks
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     sketched(interrupt)
     capsys.readouterr()

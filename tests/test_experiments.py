@@ -387,7 +387,8 @@ def test_otmr_fig6_refuses_bad_settings_before_it_writes(setting, said, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_otmr_views_of_the_grid_do_not_look_the_same(tmp_path, capsys):
+def test_otmr_views_of_the_grid_do_not_look_the_same(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(views, "MOVED", 3)
     views.main(quick=True, out=tmp_path)
     table = pd.read_csv(tmp_path / "symmetric_poses.csv")
     assert len(table) == 25 * 24 / 2 and not table.one_view.any()
@@ -701,7 +702,9 @@ def test_otmr_experiments_refuse_bad_settings_before_they_write(experiment, tmp_
 table5, gradcam = map(importlib.import_module, ("otmr_table5_search", "otmr_fig8_gradcam"))
 
 
-def test_otmr_table5_prints_the_paper_beside_the_search_and_resumes(sketched, tmp_path, capsys):
+def test_otmr_table5_prints_the_paper_beside_the_search_and_resumes(sketched, tmp_path, capsys, monkeypatch):
+    for name, span in (("NUM_CONV", (1, 5)), ("NUM_FILTERS", (16, 64)), ("FC_DIM", (64, 128))):  # small ones of Table I
+        monkeypatch.setattr(f"microtwin.perception.search_space.{name}", span)
     settings = {"scale": "smoke", "device": "cpu", "sets": sketched, "out": tmp_path}
     table5.main(**settings)
     shown = capsys.readouterr().out

@@ -1,6 +1,5 @@
 """Signals that ask a run to end, as Ctrl-C."""
 
-import os
 import signal
 import threading
 
@@ -19,14 +18,14 @@ def ending(request):
 def test_inside_it_is_ctrl_c_and_afterwards_what_it_was(ending):
     before = signal.getsignal(ending)
     with pytest.raises(KeyboardInterrupt), as_ctrl_c():
-        os.kill(os.getpid(), ending)
+        signal.raise_signal(ending)
     assert signal.getsignal(ending) is before
 
 
 def test_what_is_ignored_stays_ignored(ending):
     signal.signal(ending, signal.SIG_IGN)  # as nohup does
     with as_ctrl_c():
-        os.kill(os.getpid(), ending)
+        signal.raise_signal(ending)
     assert signal.getsignal(ending) is signal.SIG_IGN
 
 

@@ -7,7 +7,9 @@ import sys
 import time
 import zipfile
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from microtwin.control.policy import load
 from microtwin.errors import InputError
-from microtwin.learn import algorithms, checkpoint
+from microtwin.learn import algorithms, checkpoint, watch
 from microtwin.learn.checkpoint import Progress
 from microtwin.learn.train import train
 from microtwin.learn.watch import Report
@@ -173,9 +175,13 @@ def test_a_learning_rate_falls_to_zero_over_the_budget(still, tmp_path):
     assert model.policy.optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
 
 
-def test_a_budget_in_minutes_ends(tmp_path):
-    assert train(quick(steps=None, minutes=0.02, evaluations=1), tmp_path)
-    assert counters(tmp_path, "ppo")[0] > 0
+def test_a_budget_in_minutes_ends(tmp_path, monkeypatch):
+    """A second of which each look at the clock takes a fiftieth: one update of 32 steps does not fill it, two do."""
+    looks = count()
+    monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: next(looks) / 50))
+    assert train(quick(steps=None, minutes=1 / 60, evaluations=1), tmp_path)
+    assert counters(tmp_path, "ppo")[0] == 2 * 8 * 32
+    assert pd.read_csv(tmp_path / "eval.csv").minutes.iloc[-1] >= 1 / 60
 
 
 def test_bad_options_leave_nothing_behind(tmp_path):

@@ -15,12 +15,15 @@ from microtwin.otmr.generate import Drawn, generate
 from microtwin.otmr.plan import Plan
 
 PAUSE = "CHEAP_PAUSE_S"  # environment: seconds a sequence takes
+HOLD = "CHEAP_HOLD"  # environment: from this sequence on, counted from 0, none is ever drawn: a run that does not end
 DEATH = "CHEAP_DEATH"  # environment: the key of a sequence whose worker dies
 
 
 def draw(sequence, randomise, streams) -> Drawn:
     if os.environ.get(DEATH) == sequence.key:
         os._exit(9)
+    if HOLD in os.environ and KEYS.index(sequence.key) >= int(os.environ[HOLD]):
+        time.sleep(3600)
     time.sleep(float(os.environ.get(PAUSE, "0")))
     depths_um = streams[0].uniform(-5, 5, sequence.images)
     drawn = randomise.draw(streams[1])
@@ -34,6 +37,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 PLAN = Plan("both", robots=(3, 8), images_per_sequence=3, sequences=2, seed=7)
+KEYS = [item.key for item in PLAN.items()]
 
 
 def main(folder: str, workers: str, seed: str) -> int:

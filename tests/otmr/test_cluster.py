@@ -46,7 +46,7 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_bytes(cluster, tmp_path):
     pids = {worker.pid for worker in cluster.workers.values()}
     with on_cluster(cluster.scheduler_address) as run:
         assert generate(PLAN, tmp_path / "cluster", run=run, draw=cheap.draw, report=kill_one)
-    assert victims and {worker.pid for worker in cluster.workers.values()} != pids
+    assert victims and victims[0] in pids
     generate(PLAN, tmp_path / "here", draw=cheap.draw)
     assert tree(tmp_path / "cluster") == tree(tmp_path / "here")
 
@@ -78,6 +78,8 @@ def set_threads(number: int = 0) -> int:
 
 
 def test_images_that_kill_every_worker_are_one_error(cluster, tmp_path):
+    cluster.scheduler.allowed_failures = 1  # the second worker that they kill is the last
+
     def die(job):
         os._exit(9)
 
@@ -89,7 +91,14 @@ def test_images_that_kill_every_worker_are_one_error(cluster, tmp_path):
 
 
 def test_a_scheduler_that_goes_is_one_error(distributed, monkeypatch):
-    monkeypatch.setattr("microtwin.otmr.cluster._ANSWER_S", 1.0)
+    class Impatient(distributed.Client):
+        """Connects with patience; it is a scheduler that is gone for which it does not wait long."""
+
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            self._timeout = 0.5
+
+    monkeypatch.setattr(distributed, "Client", Impatient)
     local = distributed.LocalCluster(
         n_workers=1, processes=True, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     )

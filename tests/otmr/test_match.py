@@ -28,7 +28,7 @@ def drawn():
 
 def test_a_drawn_crop_gives_back_its_pose_place_and_depth(drawn):
     image, draw = drawn
-    found = fit_turn(Target.of(image), robot(3).mesh, TIPPED, replace(draw, lean_x_deg=0.0, lean_y_deg=0.0))
+    found = fit_turn(Target.of(image), robot(3).mesh, TIPPED, replace(draw, lean_x_deg=0.0, lean_y_deg=0.0), quick=True)
     assert found.score > 0.97
     assert math.hypot(found.lean_deg[0] - 5.0, found.lean_deg[1] + 4.0) < 1.5
     turn = (math.degrees(found.placement.in_plane_rad) - 37.0 + 180.0) % 360.0 - 180.0
@@ -39,7 +39,7 @@ def test_a_drawn_crop_gives_back_its_pose_place_and_depth(drawn):
 def test_the_wrong_robot_fits_worse(drawn):
     image, draw = drawn
     target = Target.of(image)
-    assert fit_turn(target, robot(8).mesh, TIPPED, draw).score < 0.9
+    assert fit_turn(target, robot(8).mesh, TIPPED, draw, quick=True).score < 0.9
 
 
 def test_depth_and_height_are_inverse():

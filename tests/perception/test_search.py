@@ -3,16 +3,16 @@
 import csv
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microtwin.errors import InputError
-from microtwin.perception import networks, search_picture, search_results, search_space, search_trial
+from microtwin.perception import networks, search_clock, search_picture, search_results, search_space, search_trial
 from microtwin.perception.checkpoint import load
 from microtwin.perception.guards import TrainingFailed
 from microtwin.perception.search import search
@@ -22,7 +22,7 @@ from microtwin.perception.search_space import BATCHES, PAPER, Choice, need, sugg
 QUICK: dict[str, Any] = {
     "size": 32,
     "epochs": 1,
-    "memory_gb": 0.12,
+    "memory_gb": 0.015,
     "augment": False,
     "precision": "float32",
     "device": "cpu",
@@ -30,15 +30,19 @@ QUICK: dict[str, Any] = {
 
 
 DRAW = search_picture.draw
+SPACE = {"NUM_FILTERS": (8, 48), "FC_DIM": (16, 96)}  # as wide as a test can wait for; what Table I says:
+TABLE_I = {name: getattr(search_space, name) for name in SPACE}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cheap():
-    """No picture after every trial; and one thread: networks this small lose by sharing, most of all if it is busy."""
+    """Thin networks, no picture after every trial; and one thread: they lose by sharing, most of all if it is busy."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_picture, "draw", lambda path, *_: path.touch())
+        for name, span in SPACE.items():
+            patch.setattr(search_space, name, span)
         yield
     torch.set_num_threads(before)
 
@@ -97,11 +101,11 @@ def test_depth_is_searched_for_the_least_error(made, toy_examples):
 
 def test_trials_that_do_not_fit_the_memory_are_counted_and_say_why(made, toy_examples):
     rows = table(made(toy_examples()))
-    too_large = [row for row in rows if float(row["memory_gb"]) > 0.12]
+    too_large = [row for row in rows if float(row["memory_gb"]) > QUICK["memory_gb"]]
     assert too_large
     for row in too_large:
         assert row["state"] == "pruned" and row["epochs"] == "0" and row["value"] == ""
-        assert row["reason"].startswith("needs ") and "more than 0.12" in row["reason"]
+        assert row["reason"].startswith("needs ") and f"more than {QUICK['memory_gb']}" in row["reason"]
 
 
 def test_a_search_that_is_broken_off_ends_as_one_that_is_not(made, toy_examples, tmp_path):
@@ -236,15 +240,24 @@ def test_errors_that_another_choice_does_not_mend_end_the_search(toy_examples, t
         search(quick("pose", trials=2, memory_gb=1e3), toy_examples(), tmp_path)
 
 
-def test_time_left_counts_down_to_the_last_trial(made, toy_examples, tmp_path):
-    examples = toy_examples(sequences=3, frames=2)
+def test_time_left_counts_down_to_the_last_trial(toy_examples, tmp_path, monkeypatch):
+    """Trials of 10, 20 and 30 seconds, and none between them."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(search_clock, "time", clock)
+    monkeypatch.setattr(search_trial, "time", clock)
+    scripted(monkeypatch, [[0.5]] * 3)
+    trained, lasting = search_trial.fit, iter((10.0, 20.0, 30.0))
+
+    def fit(*given, **named):
+        now[0] += next(lasting)
+        return trained(*given, **named)
+
+    monkeypatch.setattr(search_trial, "fit", fit)
     reports = []
-    asked = quick("pose", trials=3, memory_gb=4.0)
-    assert search(asked, examples, tmp_path, report=reports.append)
+    assert search(quick("pose", trials=3, memory_gb=1e3), toy_examples(), tmp_path, report=reports.append)
     ended = [report for report in reports if report.ended]
-    assert [report.done for report in ended] == [1, 2, 3] and ended[-1].seconds_left == 0.0
-    mean = np.mean([float(row["seconds"]) for row in table(tmp_path)[:1]])
-    assert mean < ended[0].seconds_left <= 2 * mean
+    assert [(report.done, report.seconds_left) for report in ended] == [(1, 20.0), (2, 15.0), (3, 0.0)]
 
 
 def test_another_seed_searches_elsewhere(toy_examples, tmp_path, monkeypatch):
@@ -275,9 +288,11 @@ def test_the_picture_shows_which_hyperparameter_matters(tmp_path, direction):
     assert data.startswith(b"\x89PNG") and len(data) > 20_000
 
 
-def test_the_space_is_table_i():
+def test_the_space_is_table_i(monkeypatch):
     import optuna
 
+    for name, span in TABLE_I.items():
+        monkeypatch.setattr(search_space, name, span)
     study = optuna.create_study()
     trial = study.ask()
     choice = suggest(trial)

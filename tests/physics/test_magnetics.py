@@ -11,7 +11,7 @@ from microtwin.physics import magnetics
 from microtwin.physics.magnetics import ellipse, follow, mean_rate, turn
 
 
-def phase_equation(rate, forward, backward, turns=160, per_turn=240):
+def phase_equation(rate, forward, backward, turns=160, per_turn=60):
     """Mean dθ/dt of dθ/dt = a sin(ωt − θ) − b sin(ωt + θ), by fourth-order Runge–Kutta, for arrays of ω."""
     rate = np.asarray(rate, dtype=float)
     dt = 2 * np.pi / rate / per_turn
