@@ -28,7 +28,7 @@ def cut_out(
     """The picture; ``before`` is the previous image, ``ahead_um`` (n, 2) the path still to go."""
     import cv2
 
-    from microtwin.vision.mask import grey_image
+    from microtwin.vision.background import grey_image
 
     images = grey_image(frame), grey_image(before)  # a rig's camera may be one for colour
     row, column = to_image(at_um - np.asarray(frame.centre_um), images[0].shape, frame.um_per_px).tolist()

@@ -17,7 +17,7 @@ from microtwin.otmr.framing import CROP, PIXEL_UM
 from microtwin.perception.focus_filter import DriftFilter
 from microtwin.rig import Frame, LostError
 from microtwin.vision import roi
-from microtwin.vision.mask import grey_image
+from microtwin.vision.background import grey_image
 
 SCALE_ERROR = 0.02  # of the image that is not worth drawing it anew
 COARSEST_UM = 0.25  # per pixel: above it there are no fringes left to see

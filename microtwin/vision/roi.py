@@ -15,7 +15,7 @@ import numpy as np
 
 from microtwin.errors import InputError
 from microtwin.rig import LostError
-from microtwin.vision.mask import Background, grey_image, whole
+from microtwin.vision.background import Background, grey_image, whole
 
 SIZE_PX = 256
 WIENER_PX = 5

@@ -6,13 +6,17 @@ from typing import Literal
 
 import numpy as np
 
-from microtwin.vision.detect import Centre, Disc
-from microtwin.vision.mask import Crop, MaskSettings
+from microtwin.vision.background import Crop
+from microtwin.vision.discs import Disc
+from microtwin.vision.granular import granular_mask
+from microtwin.vision.mask import MaskSettings, body_mask
+from microtwin.vision.radial_symmetry import Centre
 
 State = Literal["tracking", "searching", "lost"]
 
 COAST_S = 0.2  # a body that is not seen goes on at its last velocity for this long, then waits
 SIZE = 0.15  # relative spread of a body's radius in the mask
+OVERLAP = 0.75  # of the sum of radii: two clicks nearer than this may be on one body, two centres are less sure
 FORGET = 0.05  # share of the newest frame in what a body is remembered to look like
 
 
@@ -51,6 +55,29 @@ class Track:
     @property
     def radius_um(self) -> float:
         return self.um_per_px * self.radius_px
+
+    def mask(self, normalised: np.ndarray, noise: float) -> np.ndarray:
+        """(H, W) uint8, 255 inside: what of a part of the frame may be this body; ``noise`` is the background's."""
+        if self.granular:
+            return granular_mask(normalised, self.settings, self.um_per_px, noise)
+        return body_mask(normalised, self.settings)
+
+    def own_mask(self, other: "Track", shape: tuple[int, ...]) -> np.ndarray:
+        """(H, W) uint8 of the last frame, 255 inside: this body without the other.
+
+        Where they have merged, each keeps what is nearer to its own surface (section III, Fig. 3c).
+        """
+        mask = np.zeros(shape, np.uint8)
+        if self.crop is None or self.whole_mask is None or not self.whole_mask.size:
+            return mask
+        rows = np.arange(self.crop.height)[:, None] + self.crop.row
+        cols = np.arange(self.crop.width)[None, :] + self.crop.col
+        own, others = (
+            np.hypot(rows - one.position_px[0], cols - one.position_px[1]) - one.radius_px for one in (self, other)
+        )
+        inside = (own < others) & (own < 0.4 * self.radius_px)
+        self.crop.of(mask)[:] = np.where(inside, self.whole_mask, 0)
+        return mask
 
     def expected(self, now: float) -> np.ndarray:
         """(row, column) where it should be."""

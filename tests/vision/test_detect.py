@@ -5,8 +5,9 @@ import pytest
 
 from microtwin.errors import InputError
 from microtwin.vision import MaskSettings, detect, suggest, to_image, to_world
-from microtwin.vision.detect import mass_centre
-from microtwin.vision.mask import Background, Crop, body_mask, whole
+from microtwin.vision.background import Background, Crop, whole
+from microtwin.vision.granular import mass_centre
+from microtwin.vision.mask import body_mask
 
 
 def test_axes():

@@ -11,7 +11,9 @@ from microtwin.optics.scene import Camera, Scene
 from microtwin.optics.sensor import Sensor
 from microtwin.scene import MEDIUM_INDEX
 from microtwin.vision import MaskSettings, Tracker, detect, suggest, to_image
-from microtwin.vision.mask import Background, body_mask, granular_mask, whole
+from microtwin.vision.background import Background, whole
+from microtwin.vision.granular import granular_mask
+from microtwin.vision.mask import body_mask
 
 UM_PER_PX = 0.345
 RADIUS_UM = 6.75
@@ -50,7 +52,7 @@ def test_the_granular_mask_is_whole_where_the_blurred_one_is_torn_and_noise_is_n
     background = Background(image)
     normalised, settings = background.normalised(image, whole(image)), MaskSettings(lower=0.12)
     area = np.pi * (RADIUS_UM / UM_PER_PX) ** 2
-    mask = granular_mask(normalised, settings, 0.5 / UM_PER_PX, background.noise)
+    mask = granular_mask(normalised, settings, UM_PER_PX, background.noise)
     assert np.count_nonzero(mask) == pytest.approx(area, rel=0.2)
     assert np.count_nonzero(body_mask(normalised, MaskSettings(lower=0.12, dilation_px=0))) < 0.8 * area
 
