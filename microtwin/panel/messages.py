@@ -254,7 +254,7 @@ class Header(TypedDict):
     shown: Body | None
     masks: dict[str, dict[str, Any]]  # robot, object: the MaskSettings in use
     twin: dict[str, Any] | None  # TwinSettings; None on other backends
-    step_out_hz: float | None
+    step_out_hz: float | None  # of a robot that rolls
     notices: list[Notice]  # the last few
     run: RunNow | None
     replay: NotRequired[bool]  # a recording; the picture carries its own overlay

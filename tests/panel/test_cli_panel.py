@@ -122,12 +122,12 @@ def test_what_the_engine_refuses_is_one_line_and_frees_the_port(capsys, monkeypa
         def close(self):
             pass
 
-    with contextlib.closing(listen("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
+    opened = []
+    monkeypatch.setattr(server, "listen", lambda *where: opened.append(listen(*where)) or opened[-1])
     monkeypatch.setattr(server, "EngineProcess", Refusing)
-    line = refused(capsys, "--port", str(port), "--out", str(tmp_path))
+    line = refused(capsys, "--port", "0", "--out", str(tmp_path))
     assert line == "microtwin: the twin cannot hold 6 cells: give fewer\n"
-    listen("127.0.0.1", port).close()
+    assert opened and opened[0].fileno() == -1  # closed
 
 
 def test_a_folder_that_cannot_be_written_to(capsys, tmp_path):

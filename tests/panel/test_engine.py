@@ -1,14 +1,18 @@
 """The engine at the other end of its pipe, on the twin as fast as it goes: what it does, and what it refuses."""
 
 import contextlib
+import gc
+import itertools
 import json
 import math
 import multiprocessing
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,16 +23,22 @@ from microtwin import recording, rig
 from microtwin.errors import InputError, RigError
 from microtwin.optics import scene
 from microtwin.panel import messages as m
-from microtwin.panel.engine import bench, dead_man
-from microtwin.panel.engine.hand import Hand
+from microtwin.panel.engine import bench, interlock, live, recorder
+from microtwin.panel.engine.dead_man import Operator
+from microtwin.panel.engine.hand import GRASP_S, Hand
+from microtwin.panel.engine.interlock import Interlock
+from microtwin.panel.engine.recorder import Recorder
+from microtwin.panel.engine.run_plan import RunPlan
 from microtwin.panel.engine.selection import Selection
 from microtwin.panel.engine.serve import serve
 from microtwin.panel.engine.twin import TwinSettings, open_twin
 from microtwin.panel.packet import unpack
 from microtwin.vision.mask import MaskSettings
 
-FAST = TwinSettings(objects=2, cells=0, speed=math.inf)
-PATIENCE_S = 30.0
+from .waiting import PATIENCE_S, until
+
+FAST = TwinSettings(objects=2, cells=0, brownian=False, speed=math.inf)  # nothing drifts while a test looks away
+LONG_UM = 300.0  # a path on which the robot is still busy when the test has something to say
 FILES = {"run.json", "telemetry.parquet", "trajectory.png", "video.mp4", "path.csv"}
 
 
@@ -39,21 +49,47 @@ def quick_pictures(tmp_path_factory):
         patch.setattr(scene, "POLAR_STEPS", 1)
         patch.setattr(scene, "SLICE_UM", 2.0)
         patch.setattr(recording, "draw_trajectories", lambda path, *rest: path.write_bytes(b""))
+        patch.setattr(gc, "collect", lambda *generation: 0)  # of all that the tests before have imported
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("sprites")))
         yield
+    gc.unfreeze()
+
+
+class Clock:
+    """By which the silence of the operator and of the hand is measured: it stands unless a test turns it."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch) -> Clock:
+    """However long the machine stands still, nobody counts as gone, and no disk as hung."""
+    clock = Clock()
+    monkeypatch.setattr(live, "Operator", partial(Operator, clock))
+    monkeypatch.setattr(live, "Hand", partial(Hand, clock))
+    monkeypatch.setattr(interlock, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(recorder, "WAITS_S", PATIENCE_S)
+    return clock
 
 
 class Server:
-    """The server's end: reads packets as they come, keeps the newest header, and says that the operator is there."""
+    """The server's end: keeps the headers of all packets as they come. The operator was heard when it began."""
 
     def __init__(self, connection, twins: list):
         self.connection, self.twins = connection, twins
-        self.header: Any = None
+        self.headers: list[Any] = []
         self.notices: dict[int, m.Notice] = {}
-        self.seqs: list[int] = []
-        self.operator = True
-        self._ended = threading.Event()
-        self.threads = [threading.Thread(target=target) for target in (self._read, self._beat)]
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        self.say(m.Alive())
+
+    @property
+    def header(self) -> Any:
+        """The newest."""
+        return self.headers[-1]
 
     @property
     def twin(self):
@@ -64,14 +100,23 @@ class Server:
             self.connection.send(command)
 
     def until(self, true: Callable[[Any], Any], what: str = "") -> Any:
-        """The first header of which this is true."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            header = self.header
-            if header is not None and true(header):
-                return header
-            time.sleep(0.002)
-        raise AssertionError(f"never {what or true}: {self.header['state']}, {self.words}")
+        """The first header of which this is true, from the newest on."""
+        place = max(len(self.headers) - 1, 0)
+
+        def found() -> Any:
+            nonlocal place
+            while place < len(self.headers):
+                if true(self.headers[place]):
+                    return self.headers[place]
+                place += 1
+            return None
+
+        return until(found, lambda: f"{what or true}: {self.headers and self.header['state']}, {self.words}")
+
+    def later(self, frames: int) -> Any:
+        """The header of so many frames later."""
+        frame = self.header["frame"]
+        return self.until(lambda header: header["frame"] > frame + frames)
 
     def state(self, *states: str) -> Any:
         return self.until(lambda header: header["state"] in states, " or ".join(states))
@@ -87,7 +132,7 @@ class Server:
 
     @property
     def words(self) -> list[str]:
-        return [one["text"] for one in self.notices.values()]
+        return [one["text"] for one in list(self.notices.values())]
 
     @property
     def last(self) -> int:
@@ -98,17 +143,7 @@ class Server:
             while True:
                 header, _ = unpack(self.connection.recv_bytes())
                 self.notices |= {one["id"]: one for one in header["notices"]}
-                self.seqs.append(header["seq"])
-                self.header = header
-
-    def _beat(self) -> None:
-        while not self._ended.wait(0.05):
-            if self.operator:
-                with contextlib.suppress(OSError):
-                    self.connection.send(m.Alive())
-
-    def stop_beating(self) -> None:
-        self._ended.set()
+                self.headers.append(header)
 
 
 @pytest.fixture
@@ -140,21 +175,21 @@ def serving(out: Path, twins: list, options: m.EngineOptions | None = None) -> I
     engine.start()
     assert here.recv() == ("ready", None)
     server = Server(here, twins)
-    for thread in server.threads:
-        thread.start()
     try:
         yield server
     finally:
-        server.stop_beating()
         with contextlib.suppress(OSError):
             here.send(m.Quit())
         engine.join(PATIENCE_S)
-        for thread in server.threads:
-            thread.join(10.0)
+        server.reader.join(PATIENCE_S)
         here.close()
     assert not engine.is_alive() and not failures
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-")]
+    until(lambda: not threads_of_it(), threads_of_it)
     assert twins[-1]._field.amplitude == 0.0
+
+
+def threads_of_it() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-")]
 
 
 @pytest.fixture
@@ -164,7 +199,7 @@ def server(tmp_path, twins) -> Iterator[Server]:
         yield server
 
 
-def ready(server: Server, length_um: float = 60.0) -> None:
+def ready(server: Server, length_um: float = LONG_UM) -> None:
     """Robot and object found, a path for the object."""
     server.say(m.Detect())
     server.until(lambda header: header["objects"], "an object")
@@ -219,8 +254,9 @@ def test_it_watches_and_detects_what_is_really_there(server):
     assert header["masks"]["robot"]["upper"] is None and 0 < header["masks"]["robot"]["lower"] < 1
     assert header["latency_ms"] == pytest.approx(1e3 / 24, abs=0.1)
     assert header["coils"]["names"] == ["x", "y", "z"] and header["coils"]["unit"] == "mT"
-    time.sleep(0.1)
-    assert server.seqs == sorted(set(server.seqs))
+    server.later(5)
+    seqs = [header["seq"] for header in list(server.headers)]
+    assert len(seqs) > 1 and seqs == sorted(set(seqs))
 
 
 def test_clicks_select_the_body_next_to_them(server):
@@ -258,8 +294,7 @@ def test_a_mask_is_applied_to_what_is_tracked_and_shown_as_outlines(server):
 
 def test_what_is_lost_while_watching_is_deselected_with_a_word(server, monkeypatch):
     ready(server)
-    frame = server.header["frame"]
-    server.until(lambda h: h["frame"] > frame + 30)  # by then the tracker knows what the robot looks like
+    server.later(30)  # by then the tracker knows what the robot looks like
     observe, gone = server.twin.observe, []
 
     def observe_without_robot():
@@ -328,16 +363,15 @@ def test_a_path_through_another_body_is_warned_of(server):
 
 
 def test_a_run_from_pixels_succeeds_with_a_pause_that_does_not_count(server, tmp_path):
-    ready(server)
+    ready(server, 60.0)
     server.say(m.Start(width_um=6.0))
     server.until(lambda h: h["run"] and h["run"]["elapsed_s"] > 1.0)
     server.say(m.Pause())
     header = server.state("paused")
     assert server.until(lambda h: h["state"] == "paused" and h["coils"]["values"] == [0, 0, 0])
     assert header["field"]["amplitude"] == 0.0 and on_coils(server) == 0.0
-    elapsed_s, frame = header["run"]["elapsed_s"], header["frame"]
-    server.until(lambda h: h["frame"] > frame + 30)
-    assert server.header["run"]["elapsed_s"] == elapsed_s
+    elapsed_s = header["run"]["elapsed_s"]
+    assert server.later(30)["run"]["elapsed_s"] == elapsed_s
     server.say(m.Pause(False))
     header = server.until(lambda h: h["mode"] == "push" and h["corridor"])
     assert len(header["corridor"]) == 4 and header["goal"] and header["goal_um"] > 0 <= header["error_um"]
@@ -356,20 +390,25 @@ def test_a_run_from_pixels_succeeds_with_a_pause_that_does_not_count(server, tmp
     assert np.allclose(np.diff(table.time_s), 1 / 24) and (np.diff(table.frame) == 1).all()
 
 
-def test_stop_turns_the_coils_off_at_once_and_the_run_is_kept(server, tmp_path):
+def test_stop_turns_the_coils_off_at_once_and_the_run_is_kept(server, tmp_path, monkeypatch):
     ready(server)
     server.say(m.Start())
     server.until(lambda h: h["state"] == "running" and h["field"]["amplitude"] and h["run"]["elapsed_s"] > 0.5)
     assert on_coils(server) > 1.0
+    observe, waiting, go_on = server.twin.observe, threading.Event(), threading.Event()
+
+    def observe_late():
+        waiting.set()
+        assert go_on.wait(PATIENCE_S)
+        return observe()
+
+    monkeypatch.setattr(server.twin, "observe", observe_late)
+    assert waiting.wait(PATIENCE_S)
     server.say(m.Stop("the space key"))
-    deadline = time.monotonic() + 5.0
-    while on_coils(server) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert on_coils(server) == 0.0
-    server.until(lambda h: h["run"]["results"])
-    assert (
-        server.header["run"]["results"]["interrupted"] and server.header["run"]["results"]["reason"] == "the space key"
-    )
+    until(lambda: on_coils(server) == 0.0)  # while the loop waits for a frame
+    go_on.set()
+    results = server.until(lambda h: h["run"]["results"])["run"]["results"]
+    assert results["interrupted"] and results["reason"] == "the space key"
     assert on_coils(server) == 0.0
     (folder,) = folders(tmp_path / "out")
     assert {path.name for path in folder.iterdir()} == FILES
@@ -377,31 +416,33 @@ def test_stop_turns_the_coils_off_at_once_and_the_run_is_kept(server, tmp_path):
 
 def test_a_start_that_a_stop_overtook_does_not_begin(server, tmp_path, monkeypatch):
     ready(server)
-    checking, go_on = threading.Event(), threading.Event()
+    plan, stop, stopped = RunPlan.of, Interlock.stop, threading.Event()
 
-    def held_up(plans):
-        checking.set()
-        assert go_on.wait(10.0)
+    def planned_late(*asked):
+        server.say(m.Stop())
+        assert stopped.wait(PATIENCE_S)
+        return plan(*asked)
 
-    monkeypatch.setattr("microtwin.panel.engine.loop.frequency_notice", lambda live, plans: held_up(plans))
+    def stopping(self, reason):
+        stop(self, reason)
+        stopped.set()
+
+    monkeypatch.setattr(RunPlan, "of", planned_late)
+    monkeypatch.setattr(Interlock, "stop", stopping)
     server.say(m.Start())
-    assert checking.wait(PATIENCE_S)
-    server.say(m.Stop())
-    time.sleep(0.2)
-    go_on.set()
     server.told("not started")
     assert on_coils(server) == 0.0 and folders(tmp_path / "out") == []
 
 
-def test_no_run_starts_and_none_goes_on_without_the_operator(server, monkeypatch):
-    monkeypatch.setattr(dead_man, "OPERATOR_GONE_S", 0.5)
-    ready(server, 300.0)
+def test_no_run_starts_and_none_goes_on_without_the_operator(server, clock):
+    ready(server)
     server.say(m.Start(frequency_hz=1.0))
     server.until(lambda h: h["state"] == "running" and h["field"]["amplitude"])
-    gone_s = time.monotonic()
-    server.operator = False
+    clock.now_s += 0.9 * m.OPERATOR_GONE_S
+    header = server.later(24)
+    assert header["state"] == "running" and header["field"]["amplitude"]
+    clock.now_s += 0.2 * m.OPERATOR_GONE_S
     server.until(lambda h: h["state"] != "running")
-    assert time.monotonic() - gone_s > 0.9 * dead_man.OPERATOR_GONE_S - 0.05  # the last sign of life is older
     assert on_coils(server) == 0.0
     server.told("browser")
     server.state("watching")
@@ -418,9 +459,11 @@ def test_objects_are_pushed_one_after_the_other_each_with_its_own_folder(server,
     server.say(m.LoadPath("circle", 0, 60.0), m.LoadPath("square", 1, 60.0))
     server.until(lambda h: all(h["paths"]) and len(h["paths"]) == 2)
     server.say(m.Start(time_limit_s=1.5))  # too short to arrive: merely a time limit, the next one follows
-    server.until(lambda h: h["state"] == "running" and h["active"] == 0)
-    server.until(lambda h: h["state"] == "running" and h["active"] == 1)
+    began = len(server.headers)
+    server.told("object 2: not finished, ")
     server.state("watching")
+    runs = [(h["run"]["folder"], h["active"]) for h in server.headers[began:] if h["state"] == "running"]
+    assert sorted(set(runs)) == list(zip(map(str, folders(tmp_path / "out")), (0, 1), strict=True))
     first, second = (json.loads((one / "run.json").read_text()) for one in folders(tmp_path / "out"))
     assert [one["config"]["panel"]["object"] for one in (first, second)] == [1, 2]
     assert "not finished after 1.5 s" in first["trials"][0]["reason"]
@@ -448,9 +491,8 @@ def test_a_hand_s_run_is_recorded_as_such(server, tmp_path):
     server.say(m.Start(controller=m.HAND))
     server.state("running")
     assert on_coils(server) == 0.0
-    for _ in range(12):
-        server.say(m.Drive(0.5, math.pi / 2, 9.0))
-        time.sleep(0.03)
+    server.say(m.Drive(0.5, math.pi / 2, 9.0))
+    server.until(lambda h: h["field"]["amplitude"])
     assert on_coils(server) > 1.0
     server.say(m.Drive())
     server.until(lambda h: h["field"]["amplitude"] == 0.0)
@@ -505,10 +547,10 @@ def test_commands_that_do_not_fit_get_an_answer_in_words(server):
 def test_the_twin_is_rebuilt_when_nothing_runs_and_another_speed_needs_no_rebuilding(server):
     ready(server)
     assert len(server.twins) == 1
-    server.say(m.SetTwin(TwinSettings(objects=2, cells=0, speed=20.0)))
+    server.say(m.SetTwin(replace(FAST, speed=20.0)))
     header = server.until(lambda h: h["twin"]["speed"] == 20.0)
     assert len(server.twins) == 1 and header["robot"] and header["paths"][0]
-    server.say(m.SetTwin(TwinSettings(objects=1, cells=0, speed=math.inf, seed=3)))
+    server.say(m.SetTwin(replace(FAST, objects=1, seed=3)))
     header = server.until(lambda h: h["twin"]["seed"] == 3 and h["state"] == "watching")
     assert len(server.twins) == 2 and header["robot"] is None and header["objects"] == [] and header["bodies"] == []
     server.say(m.Detect())
@@ -527,20 +569,22 @@ def test_a_knock_moves_the_object_in_the_middle_of_a_run(server):
 
 def test_a_fault_in_a_run_ends_it_with_everything_recorded(server, tmp_path, monkeypatch, capsys):
     ready(server)
-    follow, count = Selection.follow, iter(range(10_000))
+    follow, start, frames = Selection.follow, Recorder.start, itertools.count()
+    began = threading.Event()
 
     def failing(self, frame):
-        if server.header["state"] == "running" and next(count) == 20:
+        if began.is_set() and next(frames) == 20:
             raise ZeroDivisionError("by nothing")
         return follow(self, frame)
 
+    monkeypatch.setattr(Recorder, "start", lambda self: (start(self), began.set()))
     monkeypatch.setattr(Selection, "follow", failing)
     server.say(m.Start())
     results = server.until(lambda h: h["run"] and h["run"]["results"])["run"]["results"]
     assert results["broken"] and "the tracker failed (ZeroDivisionError: by nothing)" in results["reason"]
     assert "Traceback" in capsys.readouterr().err
     (folder,) = folders(tmp_path / "out")
-    assert len(pd.read_parquet(folder / "telemetry.parquet")) >= 20
+    assert len(pd.read_parquet(folder / "telemetry.parquet")) == 20
     assert server.state("watching")["objects"] and on_coils(server) == 0.0  # the rig is well
 
 
@@ -564,14 +608,12 @@ def test_a_field_that_the_coils_cannot_make_is_said_and_the_rig_stays_open(serve
 # driving
 
 
-def test_the_hand_drives_without_a_run_and_nothing_is_recorded(server, tmp_path):
-    for _ in range(10):
-        server.say(m.Drive(1.0, math.pi / 2, 7.0))
-        time.sleep(0.02)
+def test_the_hand_drives_without_a_run_and_nothing_is_recorded(server, tmp_path, clock):
+    server.say(m.Drive(1.0, math.pi / 2, 7.0))
     header = server.state("driving")
     assert header["field"]["frequency_hz"] == 7.0 and header["field"]["alpha_deg"] == pytest.approx(57.3, abs=0.01)
     assert on_coils(server) > 1.0
-    time.sleep(m.DRIVE_LAPSES_S)
+    clock.now_s += 1.1 * m.DRIVE_LAPSES_S
     server.until(lambda h: h["state"] == "watching" and h["field"]["amplitude"] == 0.0)
     assert on_coils(server) == 0.0
     server.say(m.Drive(1.0, math.pi / 2, 7.0))
@@ -589,9 +631,7 @@ def test_a_wish_that_was_read_before_a_stop_never_passes_whatever_is_heard_since
         if field.amplitude and not sent:
             sent.append(None)
             server.say(m.Stop(), m.Drive(1.0, math.pi / 2, 7.0))  # the key is still held
-            deadline = time.monotonic() + PATIENCE_S
-            while not self.barred and time.monotonic() < deadline:
-                time.sleep(0.001)
+            until(lambda: self.barred)
         return field
 
     monkeypatch.setattr(server.twin, "command", lambda field: (sent.append(field), command(field))[1])
@@ -601,16 +641,19 @@ def test_a_wish_that_was_read_before_a_stop_never_passes_whatever_is_heard_since
     assert sent and not any(field.amplitude for field in sent[1:])
 
 
-def test_a_key_held_through_a_stop_does_not_drive(server):
+def test_a_key_held_through_a_stop_does_not_drive(server, clock):
     server.say(m.Drive(1.0, math.pi / 2, 7.0))
     server.state("driving")
     server.say(m.Stop())
     server.state("watching")
-    for _ in range(15):
+    stopped = len(server.headers)
+    for _ in range(5):
+        clock.now_s += 0.5 * m.DRIVE_LAPSES_S
         server.say(m.Drive(1.0, math.pi / 2, 7.0))
-        time.sleep(0.05)
-        assert on_coils(server) == 0.0
+        server.later(2)
     server.told("let go")
+    assert on_coils(server) == 0.0 and not any(h["field"]["amplitude"] for h in server.headers[stopped:])
+    clock.now_s += GRASP_S
     server.say(m.Drive())
     server.say(m.Drive(1.0, math.pi / 2, 7.0))
     server.state("driving")
@@ -684,6 +727,7 @@ def test_a_twin_that_does_not_open_is_broken_with_its_reason(tmp_path, monkeypat
     assert here.recv() == ("ready", None)
     header: Any = {"state": ""}
     while header["state"] != "broken":
+        assert here.poll(PATIENCE_S)
         header, _ = unpack(here.recv_bytes())
     assert header["reason"] == "the bench is on fire"
     here.send(m.Quit())
@@ -729,7 +773,7 @@ def test_another_backend_is_no_twin_and_opens_once_its_devices_are_there(tmp_pat
         server.say(m.SetTwin(FAST), m.Disturb())
         server.told("only the twin has such settings")
         server.told("only the twin can be disturbed")
-        ready(server)
+        ready(server, 60.0)
         server.say(m.Start(time_limit_s=2.0))
         server.until(lambda h: h["run"] and h["run"]["results"])
         (folder,) = folders(tmp_path / "out")
@@ -745,20 +789,16 @@ def test_a_server_that_is_gone_ends_it_with_everything_saved(tmp_path, twins):
     engine.start()
     assert here.recv() == ("ready", None)
     server = Server(here, twins)
-    for thread in server.threads:
-        thread.start()
     server.state("watching")
     ready(server)
     server.say(m.Start())
     server.until(lambda h: h["state"] == "running" and h["run"]["elapsed_s"] > 0.5)
-    server.stop_beating()
-    server.threads[1].join(10.0)
     with socket.socket(fileno=here.fileno()) as raw:  # as the server's death would
         raw.shutdown(socket.SHUT_RDWR)
         raw.detach()
     engine.join(PATIENCE_S)
     assert not engine.is_alive() and twins[-1]._field.amplitude == 0.0
-    server.threads[0].join(10.0)
+    server.reader.join(PATIENCE_S)
     (folder,) = folders(tmp_path)
     assert {path.name for path in folder.iterdir()} == FILES
     assert json.loads((folder / "run.json").read_text())["trials"][0]["reason"] == "the server is gone"
@@ -780,10 +820,7 @@ def test_a_server_that_reads_nothing_does_not_hold_the_loop_up(tmp_path, twins):
     engine = threading.Thread(target=serve, args=(m.EngineOptions(twin=FAST, out=str(tmp_path)), there))
     engine.start()
     assert here.recv() == ("ready", None)
-    deadline = time.monotonic() + PATIENCE_S
-    while (not twins or twins[-1]._count < 150) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert twins[-1]._count >= 150  # far more than the pipe takes
+    until(lambda: twins and twins[-1]._count >= 30)  # far more than the pipe takes
     here.send(m.Quit())
     here.close()
     engine.join(PATIENCE_S)

@@ -4,7 +4,6 @@ import json
 import math
 import multiprocessing
 import threading
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,9 +24,9 @@ from microtwin.panel.engine.header import in_degrees
 from microtwin.panel.engine.interlock import Interlock
 from microtwin.panel.engine.notice_board import KEPT, NoticeBoard
 from microtwin.panel.engine.outline import mask_outlines
+from microtwin.panel.engine.place import Place, Seen, in_order
 from microtwin.panel.engine.recorder import Recorder, new_folder
 from microtwin.panel.engine.run_plan import RunPlan
-from microtwin.panel.engine.selection import Place, Seen, in_order
 from microtwin.panel.engine.timing import Timing
 from microtwin.panel.engine.uplink import Uplink
 from microtwin.panel.messages import DRIVE_LAPSES_S, HAND, OPERATOR_GONE_S, Drive, Start
@@ -35,6 +34,8 @@ from microtwin.panel.packet import unpack
 from microtwin.rig import Frame, Observation
 from microtwin.run import Recording, run_trial
 from microtwin.vision.mask import MaskSettings
+
+from .waiting import PATIENCE_S, until
 
 OFF = RotatingField.off()
 RIGHT, LET_GO = Drive(0.0, PUSH_RAD, 8.0), Drive(frequency_hz=0.0)
@@ -204,9 +205,7 @@ def test_the_guard_repeats_a_stop_that_the_coils_did_not_answer_and_outlives_wha
     with pytest.raises(RigError):
         interlock.stop("now")
     with guard:
-        deadline = time.monotonic() + 10.0
-        while interlock.applied.amplitude and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: not interlock.applied.amplitude)
     assert coils.told[-1] == OFF and said == ["from deep within the port"]
     assert "Traceback" in capsys.readouterr().err
 
@@ -412,7 +411,7 @@ def test_a_reader_that_hangs_gets_the_newest_packet_next_and_holds_nobody_up():
             uplink.offer(header(k), picture)
         got = []
         while not got or got[-1] < 1999:
-            assert here.poll(10.0)
+            assert here.poll(PATIENCE_S)
             got.append(unpack(here.recv_bytes())[0]["seq"])
     assert got == sorted(got) and len(got) < 200
 
@@ -424,7 +423,7 @@ def test_a_header_that_json_cannot_say_costs_one_packet_alone(monkeypatch):
     picture = np.zeros((32, 32), np.uint8)
     with Uplink(there) as uplink:
         uplink.offer({"seq": 0, "error_um": math.nan}, picture)  # type: ignore[typeddict-item, arg-type]
-        assert failed.wait(10.0)
+        assert failed.wait(PATIENCE_S)
         uplink.offer(header(1), picture)
         assert unpack(here.recv_bytes())[0]["seq"] == 1
 
@@ -441,7 +440,7 @@ def test_a_server_that_is_gone_is_noticed():
     here.close()
     with Uplink(there) as uplink:
         uplink.offer(header(1), np.zeros((32, 32), np.uint8))
-    assert uplink.gone
+        until(lambda: uplink.gone)
     there.close()
 
 
@@ -506,6 +505,7 @@ def test_a_run_that_cannot_be_filmed_ends_but_its_numbers_are_kept(tmp_path, mon
         raise InputError("no mp4 codec")
 
     monkeypatch.setattr("microtwin.panel.engine.recorder.Video", no_codec)
+    monkeypatch.setattr("microtwin.panel.engine.recorder.WAITS_S", PATIENCE_S)  # or the disk seems to hang
     recorder = Recorder(tmp_path, NODES, 24.0, lambda *what: None)
     recorder.start()
     rows = recorded(recorder, 1).rows
@@ -525,7 +525,7 @@ def test_a_disk_that_hangs_ends_a_run_and_holds_nobody_up(tmp_path, monkeypatch)
         def __init__(self, *args): ...
 
         def __call__(self, *frame):
-            assert thawed.wait(30.0)
+            assert thawed.wait(PATIENCE_S)
 
         def close(self): ...
 
@@ -579,7 +579,7 @@ def test_folders_of_the_same_second_are_told_apart(tmp_path):
 
 
 def test_no_thread_of_these_is_left():
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("panel-")]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("panel-")])
 
 
 def test_bodies_keep_their_numbers_however_they_are_found_again():

@@ -15,7 +15,10 @@ from microtwin.errors import InputError, RigError
 from microtwin.panel.messages import Alive, Drive, EngineOptions, Pause, Quit, SavePath, SelectRobot, Start, Stop
 from microtwin.panel.packet import pack, unpack
 from microtwin.panel.server.blank import blank_header
-from microtwin.panel.server.engine_process import QUEUED, EngineProcess
+from microtwin.panel.server.command_queue import QUEUED
+from microtwin.panel.server.engine_process import EngineProcess
+
+from .waiting import PATIENCE_S, until
 
 BALLAST = SavePath("n" * 2**20)
 
@@ -38,7 +41,7 @@ def opened(tmp_path, main, backend="sim", start_method=FAST, **more) -> EnginePr
 def no_threads_left():
     before = set(threading.enumerate())
     yield
-    assert {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("panel-")} == set()
+    until(lambda: not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("panel-")])
 
 
 def tell(connection, seq, **more):
@@ -123,12 +126,10 @@ def interrupt() -> None:
         os.kill(child.pid, signal.SIGINT)
 
 
-def until(engine: EngineProcess, holds, seconds: float = 20.0):
-    """The first packet of which ``holds`` is true."""
-    deadline = time.monotonic() + seconds
-    while engine.newest is None or not holds(engine.newest.header):
-        assert time.monotonic() < deadline, engine.newest
-        time.sleep(0.005)
+def newest(engine: EngineProcess, holds):
+    """The newest packet, once ``holds`` is true of its header."""
+    until(lambda: engine.newest is not None and holds(engine.newest.header), lambda: engine.newest)
+    assert engine.newest is not None
     return engine.newest
 
 
@@ -139,7 +140,7 @@ def test_commands_go_in_packets_come_out_and_it_saves_at_the_end(tmp_path, start
         assert engine.alive
         engine.send(SelectRobot((1.0, 2.0)))
         engine.send(Stop())
-        packet = until(engine, lambda header: header["seq"] == 2)
+        packet = newest(engine, lambda header: header["seq"] == 2)
         assert sorted(packet.header["reason"].split()) == ["SelectRobot", "Stop"]
         assert unpack(packet.data) == (packet.header | {"size": [640, 512]}, b"picture")
     assert not engine.alive
@@ -165,14 +166,14 @@ def test_one_that_says_nothing_is_not_waited_for_forever(tmp_path, monkeypatch):
 
 def test_its_death_is_noticed_and_shown_without_a_field(tmp_path):
     with opened(tmp_path, die_later) as engine:
-        last = until(engine, lambda header: header["seq"] == 7)
+        last = newest(engine, lambda header: header["seq"] == 7)
         engine.send(SelectRobot(None))
-        broken = until(engine, lambda header: header["state"] == "broken")
+        broken = newest(engine, lambda header: header["state"] == "broken")
         assert "exit code 4" in broken.header["reason"] and "\n" not in broken.header["reason"]
         assert broken.header["field"]["amplitude"] == 0.0 and last.header["field"]["amplitude"] == 5.0
         assert unpack(broken.data)[1] == b"picture"
         assert broken.seq != last.seq
-        wait_for(lambda: not engine.alive)
+        until(lambda: not engine.alive)
         with pytest.raises(InputError, match="open it again"):
             engine.send(Start())
         engine.send(Stop())  # there is nobody to stop, which is no mistake
@@ -184,7 +185,7 @@ def test_a_signal_that_killed_it_is_named(tmp_path):
     with opened(tmp_path, echo) as engine:
         assert engine._life is not None
         os.kill(engine._life.process.pid, signal.SIGKILL)  # type: ignore[arg-type]
-        assert "signal 9" in until(engine, lambda header: header["state"] == "broken").header["reason"]
+        assert "signal 9" in newest(engine, lambda header: header["state"] == "broken").header["reason"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
@@ -194,22 +195,35 @@ def test_ctrl_c_is_left_to_the_server(tmp_path, number):
         assert engine._life is not None
         os.kill(engine._life.process.pid, number)  # type: ignore[arg-type]
         engine.send(SelectRobot(None))
-        until(engine, lambda header: header["reason"] == "SelectRobot")
+        newest(engine, lambda header: header["reason"] == "SelectRobot")
     assert (tmp_path / "saved").exists()
 
 
-def test_one_that_died_is_started_again(tmp_path):
+def states(engine: EngineProcess, monkeypatch) -> list[str]:
+    """Of all packets from now on, as they come."""
+    publish, said = engine._publish, []
+
+    def heard(packet):
+        said.append(packet.header["state"])
+        publish(packet)
+
+    monkeypatch.setattr(engine, "_publish", heard)
+    return said
+
+
+def test_one_that_died_is_started_again(tmp_path, monkeypatch):
     with opened(tmp_path, die_once) as engine:
         engine.send(SelectRobot(None))
-        until(engine, lambda header: header["state"] == "broken")
-        wait_for(lambda: not engine.alive)
+        newest(engine, lambda header: header["state"] == "broken")
+        until(lambda: not engine.alive)
+        said = states(engine, monkeypatch)
         engine.restart()
         engine.restart()  # one is enough
-        assert engine.newest is not None and engine.newest.header["state"] == "preparing"
-        until(engine, lambda header: header["state"] == "watching")
-        wait_for(lambda: engine.alive)
+        newest(engine, lambda header: header["state"] == "watching")
+        assert said == ["preparing", "watching"]
+        until(lambda: engine.alive)
         engine.send(Pause())
-        until(engine, lambda header: header["reason"] == "Pause")
+        newest(engine, lambda header: header["reason"] == "Pause")
     assert (tmp_path / "saved").exists()
 
 
@@ -217,12 +231,12 @@ def test_one_that_dies_again_says_so_again(tmp_path):
     with opened(tmp_path, die_before_a_picture) as engine:
         for _ in range(2):
             engine.send(SelectRobot(None))
-            broken = until(engine, lambda header: header["state"] == "broken")
+            broken = newest(engine, lambda header: header["state"] == "broken")
             assert "exit code 5" in broken.header["reason"]
             assert unpack(broken.data)[1].startswith(b"\xff\xd8")  # a grey picture, there never was another
-            wait_for(lambda: not engine.alive)
+            until(lambda: not engine.alive)
             engine.restart()
-            wait_for(lambda: engine.alive)
+            until(lambda: engine.alive)
         assert engine.newest is not None and engine.newest.header["state"] == "preparing"
 
 
@@ -230,19 +244,19 @@ def test_a_stop_overtakes_and_what_was_asked_before_it_does_not_come_true(tmp_pa
     with opened(tmp_path, hang) as engine:
         engine.send(SelectRobot((0.0, 0.0)))
         engine.send(BALLAST)  # more than a pipe holds: the writer waits on it
-        wait_for(lambda: not engine._queue)
+        until(lambda: not engine._queue)
         for command in (Start(), SelectRobot(None), Drive(0.0, 1.5, 12.0), Pause(False), Alive(), Alive()):
             engine.send(command)
         engine.send(Stop())
         (tmp_path / "go").touch()
-        packet = until(engine, lambda header: header["seq"] == 5)
+        packet = newest(engine, lambda header: header["seq"] == 5)
         assert packet.header["reason"] == "SelectRobot SavePath Stop SelectRobot Alive"
 
 
 def test_a_hung_engine_holds_nobody_up_and_is_killed_at_the_end(tmp_path):
     with opened(tmp_path, deaf, grace_s=0.2) as engine:
         engine.send(BALLAST)
-        wait_for(lambda: not engine._queue)
+        until(lambda: not engine._queue)
         for _ in range(QUEUED):
             engine.send(SelectRobot(None))
         with pytest.raises(InputError, match="takes no commands"):
@@ -255,15 +269,15 @@ def test_a_hung_engine_holds_nobody_up_and_is_killed_at_the_end(tmp_path):
 
 def test_waiters_wake_on_a_packet_and_give_up_in_time(tmp_path):
     async def ask(engine):
-        first = await engine.after(None, 10.0)
+        first = await engine.after(None, PATIENCE_S)
         assert first is not None and first.seq == 0
         assert await engine.after(0, 0.05) is None
-        many = [asyncio.create_task(engine.after(0, 20.0)) for _ in range(5)]
+        many = [asyncio.create_task(engine.after(0, PATIENCE_S)) for _ in range(5)]
         await asyncio.sleep(0.05)
         engine.send(Pause())
         found = await asyncio.gather(*many)
         assert {packet.seq for packet in found} == {1}
-        gone = asyncio.create_task(engine.after(1, 20.0))
+        gone = asyncio.create_task(engine.after(1, PATIENCE_S))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
@@ -271,10 +285,3 @@ def test_waiters_wake_on_a_packet_and_give_up_in_time(tmp_path):
 
     with opened(tmp_path, echo) as engine:
         asyncio.run(ask(engine))
-
-
-def wait_for(holds, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -1,7 +1,6 @@
 """The interlock: once stopped, no field passes, whoever commands it and from whatever thread."""
 
 import threading
-import time
 from typing import Self
 
 import numpy as np
@@ -14,6 +13,8 @@ from microtwin.field import RotatingField
 from microtwin.panel.engine.interlock import Interlock, Stopped
 from microtwin.rig import Frame, Observation
 from microtwin.run import run_trial
+
+from .waiting import PATIENCE_S, until
 
 FIELD = RotatingField(frequency_hz=10.0)
 OFF = RotatingField.off()
@@ -34,7 +35,7 @@ class Coils:
             raise RigError("coils gone")
         if self.slow and field.amplitude:
             self.on_wire.set()
-            assert self.go_on.wait(5.0)
+            assert self.go_on.wait(PATIENCE_S)
         self.told.append(field)
         return field
 
@@ -80,12 +81,12 @@ def test_a_stop_waits_for_the_command_on_the_wire_alone_and_has_the_last_word():
     coils.slow = True
     loop = threading.Thread(target=interlock.command, args=(FIELD,))
     loop.start()
-    assert coils.on_wire.wait(5.0)
+    assert coils.on_wire.wait(PATIENCE_S)
     stop = threading.Thread(target=interlock.stop, args=("now",))
     stop.start()
     coils.go_on.set()
-    loop.join(5.0)
-    stop.join(5.0)
+    loop.join(PATIENCE_S)
+    stop.join(PATIENCE_S)
     assert coils.told == [FIELD, OFF]
 
 
@@ -103,16 +104,14 @@ def test_a_field_that_waits_for_the_wire_while_it_is_stopped_is_not_sent():
 
     first = threading.Thread(target=interlock.command, args=(FIELD,))
     first.start()
-    assert coils.on_wire.wait(5.0)
+    assert coils.on_wire.wait(PATIENCE_S)
     threads = [threading.Thread(target=interlock.stop, args=("now",)), threading.Thread(target=late)]
     threads[0].start()
-    deadline = time.monotonic() + 5.0
-    while interlock.stopped is None and time.monotonic() < deadline:
-        time.sleep(0.001)
+    until(lambda: interlock.stopped is not None)
     threads[1].start()
     coils.go_on.set()
     for thread in (first, *threads):
-        thread.join(5.0)
+        thread.join(PATIENCE_S)
     assert refused and [field for field in coils.told if field.frequency_hz == 7.0] == []
     assert coils.told[-1] == OFF
 

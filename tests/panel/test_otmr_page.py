@@ -1,22 +1,14 @@
-"""The OTMR page: its worker, and the page in a real browser before a desk with nobody behind it.
-
-This file is also that server: ``python test_otmr_page.py PORT FOLDER``. NiceGUI is one for a process.
-"""
+"""The OTMR page: its worker, and the page in a real browser before a desk with nobody behind it."""
 
 import asyncio
-import contextlib
 import multiprocessing
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -28,37 +20,30 @@ from microtwin.panel.otmr.renderer import Renderer
 from microtwin.panel.otmr.view import View
 from microtwin.panel.otmr.worker import Answer, Wish
 
+from .otmr_stand_in import NO_READING
+from .waiting import PATIENCE_S, soon, until
+
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-def serve(port: int, out: Path) -> None:
-    from nicegui import ui
-
-    from microtwin.panel.otmr import page as otmr_page
-
-    otmr_page.build(SimpleNamespace(out=out, checkpoint=None, backend="sim", header=None))  # type: ignore[arg-type]
-    ui.run(host="127.0.0.1", port=port, reload=False, show=False, dark=None, show_welcome_message=False)
-
-
 SMALL = 8  # the smallest body
-NO_READING = Path("no-such-checkpoint.pt")  # so that no PyTorch is loaded
 
 
 def workers() -> list:
     return [child for child in multiprocessing.active_children() if child.name == "panel-otmr"]
 
 
-async def until(answers: list[Answer], done) -> Answer:
-    for _ in range(3000):
-        for answer in answers:
-            if done(answer):
-                return answer
-        await asyncio.sleep(0.02)
-    raise AssertionError([(a.number, a.kind) for a in answers])
+async def first(answers: list[Answer], done) -> Answer:
+    """The first answer of which ``done`` is true, as soon as it is there."""
+    return (await soon(lambda: [answer for answer in list(answers) if done(answer)]))[0]
 
 
 def full(number: int):
     return lambda a: a.number == number and a.kind == "picture" and a.content["full"]
+
+
+def threads_of_it() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("panel-otmr")]
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +53,16 @@ def renderer():
     yield renderer
     assert len(workers()) == 1
     renderer.close()
-    deadline = time.monotonic() + 10.0  # the life that was killed below ends by itself
-    while left := [*workers(), *(one.name for one in threading.enumerate() if one.name.startswith("panel-otmr"))]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    until(lambda: not workers() and not threads_of_it())  # the life that was killed below ends by itself
 
 
 def test_the_newest_wish_wins(renderer):
     async def visit() -> tuple[list[Answer], int]:
         heard: list[Answer] = []
         renderer.ask("page", View(SMALL), heard.append)
-        await until(heard, full(1))
+        await first(heard, full(1))
         last = [renderer.ask("page", View(SMALL, pitch), heard.append) for pitch in range(1, 31)][-1]
-        await until(heard, full(last))
+        await first(heard, full(last))
         return heard, last
 
     heard, last = asyncio.run(visit())
@@ -94,10 +76,10 @@ def test_two_pages_and_bad_values(renderer):
         two: list[Answer] = []
         renderer.ask("one", View(SMALL), one.append)
         renderer.ask("two", View(99), two.append)
-        await until(one, full(1))
-        refused = await until(two, lambda a: a.kind == "refused")
+        await first(one, full(1))
+        refused = await first(two, lambda a: a.kind == "refused")
         assert refused.content["words"] == "robot 99 is unknown: give a number from 1 to 18"
-        says = await until(one, lambda a: a.kind == "no reading" and "loading" not in a.content["words"])
+        says = await first(one, lambda a: a.kind == "no reading" and "loading" not in a.content["words"])
         assert (
             "no checkpoint no-such-checkpoint.pt: give" in says.content["words"]
             or "not installed" in says.content["words"]
@@ -112,13 +94,13 @@ def test_a_worker_that_dies_is_told_of_and_started_again(renderer):
     async def visit() -> None:
         heard: list[Answer] = []
         begun = renderer.ask("mourner", View(SMALL), heard.append)
-        await until(heard, full(begun))
+        await first(heard, full(begun))
         (process,) = workers()
         os.kill(process.pid or 0, signal.SIGKILL)
-        gone = await until(heard, lambda a: a.kind == "refused")
+        gone = await first(heard, lambda a: a.kind == "refused")
         assert "has ended" in gone.content["words"]
         number = renderer.ask("mourner", View(SMALL, 5), heard.append)
-        await until(heard, full(number))
+        await first(heard, full(number))
 
     asyncio.run(visit())
 
@@ -159,28 +141,27 @@ def test_a_checkpoint_says_which_robots_it_knows():
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    out = tmp_path_factory.mktemp("panel")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def starting(tmp_path_factory):
+    """The stand-in's process, which says its address once it is there; and its folder."""
     pytest.importorskip("nicegui", reason="the panel needs NiceGUI: pip install 'microtwin[panel]'")
-    command = [sys.executable, __file__, str(port), str(out)]
-    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}  # NiceGUI looks
-    with subprocess.Popen(command, env=alone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(300):
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/otmr", timeout=1).close()
-                    break
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}/otmr", out
-        finally:
-            server.terminate()
+    out = tmp_path_factory.mktemp("panel")
+    command = [sys.executable, str(Path(__file__).with_name("otmr_stand_in.py")), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        yield server, out
+        server.terminate()
 
 
 @pytest.fixture(scope="module")
-def browser():
+def address(starting, browser):
+    server, out = starting
+    found = server.stdout.readline().strip()
+    assert found, "the stand-in server ended"
+    return found, out
+
+
+@pytest.fixture(scope="module")
+def browser(starting):
+    """Chromium, which starts while the server does."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium: sudo apt install chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="drives the browser")
@@ -194,6 +175,7 @@ def browser():
 @pytest.fixture
 def page(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(1000 * PATIENCE_S)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address[0])
@@ -202,12 +184,13 @@ def page(browser, address):
     page.close()
 
 
-def wait_full(page, after: int = 0) -> int:
+def wait_full(page, after: int = 0, caption: str = "") -> int:
+    """The number of the full picture that is there once it is newer than that, and of what the caption says."""
     page.wait_for_function(
-        """after => { const i = document.querySelector('[data-testid=otmr-picture]');
-        return i?.dataset.detail === 'full' && Number(i.dataset.number) > after }""",
-        arg=after,
-        timeout=30_000,
+        """([after, caption]) => { const i = document.querySelector('[data-testid=otmr-picture]');
+        return i?.dataset.detail === 'full' && Number(i.dataset.number) > after
+            && document.querySelector('[data-testid=otmr-caption]').textContent.includes(caption) }""",
+        arg=[after, caption],
     )
     return int(page.locator("[data-testid=otmr-picture]").get_attribute("data-number"))
 
@@ -220,21 +203,24 @@ def test_the_page_by_keyboard_alone(page, address):
     page.locator("[data-testid=otmr-pitch-slider] [tabindex], [data-testid=otmr-pitch-slider][tabindex]").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    second = wait_full(page, first)
+    second = wait_full(page, first, "P3_R0")
     assert page.locator("[data-testid=otmr-pitch]").input_value() == "3"
     assert page.locator("[data-testid=otmr-picture]").get_attribute("src") != before
-    assert "P3_R0" in page.locator("[data-testid=otmr-caption]").inner_text()
 
     page.locator("[data-testid=otmr-roll]").fill("95")
     page.get_by_text("roll is 95°: give whole degrees from 0 to 90").wait_for()
     page.locator("[data-testid=otmr-roll]").fill("10")
-    third = wait_full(page, second)
+    third = wait_full(page, second, "P3_R10")
     assert page.locator("[data-testid=otmr-wrong]").inner_text() == ""
 
     page.locator("[data-testid=otmr-depth]").fill("50")  # it ends where the sweep ends
+    page.keyboard.press("Enter")  # until then the field is the hand's
     wait_full(page, third)
     low, high = re.findall(r"[-+][\d.]+", page.locator("[data-testid=otmr-caption]").inner_text())[1:]
-    assert float(page.locator("[data-testid=otmr-depth]").input_value()) == float(high) > float(low)
+    assert float(high) > float(low)
+    page.wait_for_function(
+        "high => Number(document.querySelector('[data-testid=otmr-depth]').value) == high", arg=float(high)
+    )
     assert not [url for url in page.asked if "/stop" in url]  # only the button stops
     assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {address[0].split("/")[2]}
     with page.expect_request("**/stop") as stopped:
@@ -247,15 +233,25 @@ def test_the_model_is_drawn_only_when_it_has_moved(page):
     def drawn() -> int:
         return int(page.locator("[data-testid=otmr-model]").get_attribute("data-drawn") or 0)
 
+    def at_rest() -> int:
+        """How often it was drawn, once there is nothing more to draw."""
+        page.wait_for_function(
+            """() => {
+                const says = document.querySelector("[data-testid=otmr-reading-says]").textContent;
+                const model = getElement(Number(document.querySelector("[data-testid=otmr-model]").id.slice(1)));
+                return says && !says.includes("loading") && !model.timer && !model.drawing && !model.changed;
+            }"""
+        )
+        return drawn()
+
     first = wait_full(page)
     page.wait_for_function("document.querySelector('[data-testid=otmr-model]').dataset.robot?.includes('3')")
-    page.wait_for_timeout(300)
-    rest = drawn()
+    rest = at_rest()
     assert rest > 0
     page.locator("[data-testid=otmr-background-dn]").fill("140")  # of the light, not of the body
     second = wait_full(page, first)
-    page.wait_for_timeout(200)
-    assert drawn() == rest
+    page.wait_for_timeout(100)  # to begin a drawing, wrongly
+    assert at_rest() == rest
     page.locator("[data-testid=otmr-pitch]").fill("40")
     wait_full(page, second)
     page.wait_for_function(
@@ -280,7 +276,3 @@ def test_saving(page, address):
     assert main(["dataset", "--config", str(path), "--dry-run"]) == 0
     page.locator("[data-testid=otmr-save-config]").click()
     page.get_by_text("is there already: give another name").wait_for()
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]), Path(sys.argv[2]))

@@ -12,6 +12,8 @@ from microtwin.field import RotatingField
 from microtwin.panel.engine.paced import PIECE_S, RealTime
 from microtwin.rig import Frame
 
+from .waiting import PATIENCE_S
+
 
 class Rig:
     frame_rate_hz = 24.0
@@ -129,24 +131,32 @@ def test_the_rest_is_the_rig_s_and_every_entering_begins_a_schedule():
 
 
 def test_a_command_from_another_thread_does_not_wait_for_the_frame():
-    rig = Rig()
-    paced = RealTime(rig, 0.1)  # 0.4 s to a frame
+    wall, rig = Wall(), Rig()
+    asleep, go_on = threading.Event(), threading.Event()
+
+    def sleep(seconds):
+        asleep.set()
+        assert go_on.wait(PATIENCE_S)
+        wall.sleep(seconds)
+
+    paced = RealTime(rig, clock=wall.clock, sleep=sleep)
     paced.observe()
     watcher = threading.Thread(target=paced.observe)
     watcher.start()
-    paced.command(RotatingField.off())
-    assert watcher.is_alive()  # said while the loop waits
-    watcher.join()
+    assert asleep.wait(PATIENCE_S)
+    paced.command(RotatingField.off())  # said while the loop waits
     assert rig.log == [RotatingField.off()]
+    go_on.set()
+    watcher.join(PATIENCE_S)
+    assert not watcher.is_alive()
 
 
 def test_the_real_clock():
     paced = RealTime(Rig(), 10.0)
-    paced.observe()
     start = time.perf_counter()
-    for _ in range(24):
+    for _ in range(1 + 24):
         paced.observe()
-    assert time.perf_counter() - start >= 0.1 - 1e-3  # no frame comes early
+    assert time.perf_counter() - start >= 0.1 - 1e-6  # no frame comes early
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from microtwin import paths
 from microtwin.errors import InputError
 from microtwin.panel.engine.field_of_view import FieldOfView
-from microtwin.panel.engine.path_plan import EDGE_UM, ROOM_UM, from_drawing, load, save, saved
+from microtwin.panel.engine.fitted_shape import EDGE_UM, ROOM_UM
+from microtwin.panel.engine.path_plan import from_drawing, load, save, saved
 from microtwin.panel.engine.path_warnings import clearance_um, frequency_warning, warnings
 from microtwin.rig import Frame
 

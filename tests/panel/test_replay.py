@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import threading
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from microtwin.panel.server.replay import check, playing, serve_replay
 from microtwin.pushing import Push
 from microtwin.scene import PushScene
 from microtwin.vision.overlay import Video
+
+from .waiting import PATIENCE_S, until
 
 NODES = paths.polyline([(0.0, 0.0), (40.0, 0.0)])
 TRIALS, LIMIT_S = 2, 1.5
@@ -338,7 +340,7 @@ def test_a_broken_run_is_refused_in_one_line(folder, how):
             opens(folder)
         text = str(error.value)
         assert "\n" not in text and "run" in text and len(text) < 300
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("panel-replay")]
+    until(lambda: not replay_threads())
 
 
 def test_a_long_fast_replay_skips_frames_and_keeps_the_pace(made):
@@ -359,7 +361,8 @@ def test_a_long_fast_replay_skips_frames_and_keeps_the_pace(made):
     assert [h["seq"] for h in headers] == [1, 2, 3, 4, 5]
 
 
-def test_a_pause_repeats_the_last_packet_as_a_sign_of_life(made):
+def test_a_pause_repeats_the_last_packet_as_a_sign_of_life(made, monkeypatch):
+    monkeypatch.setattr("microtwin.panel.server.playback.KEEP_ALIVE_S", 0.02)
     with opened(made) as (replay, _):
 
         async def watch():
@@ -393,9 +396,9 @@ class Browser:
             self._in.put_nowait({"type": "websocket.receive", "text": word})
 
     async def header(self) -> dict[str, Any]:
-        """Of the next packet, whose picture can be read; none within 5 s is a failure."""
+        """Of the next packet, whose picture can be read; a failure if none comes."""
         while True:
-            message = await asyncio.wait_for(self._out.get(), 5.0)
+            message = await asyncio.wait_for(self._out.get(), PATIENCE_S)
             if message["type"] == "websocket.send":
                 header, jpeg = unpack(message["bytes"])
                 assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE) is not None
@@ -407,7 +410,7 @@ class Browser:
 
     async def leave(self):
         self._in.put_nowait({"type": "websocket.disconnect", "code": 1001})
-        await asyncio.wait_for(self._served, 5.0)
+        await asyncio.wait_for(self._served, PATIENCE_S)
 
 
 def visit(folder, query, then):
@@ -423,21 +426,23 @@ def visit(folder, query, then):
     asyncio.run(whole())
 
 
-def until(true, wait_s=5.0):
-    end_s = time.monotonic() + wait_s
-    while not true():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
-
-
 def replay_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("panel-replay")]
 
 
-def test_a_browser_is_played_to_and_says_what_it_wants(folder):
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """What is played stands still but for this clock; the last packet comes again at once."""
+    clock = Clock()
+    monkeypatch.setattr("microtwin.panel.server.replay.Replay", partial(Replay, clock=clock))
+    monkeypatch.setattr("microtwin.panel.server.playback.KEEP_ALIVE_S", 0.02)
+    return clock
+
+
+def test_a_browser_is_played_to_and_says_what_it_wants(folder, clock):
     async def watch(browser):
         first = await browser.header()
-        assert first["replay"] is True and first["time_s"] < 0.5
+        assert first["replay"] is True and first["time_s"] == 0.0 and first["state"] == "running"
         replay = playing("me")
         assert replay is not None and replay.trial == 1 and playing("you") is None
         browser.say("pause", "seek 1.25", "stop")
@@ -459,18 +464,20 @@ def test_a_browser_is_played_to_and_says_what_it_wants(folder):
     until(lambda: not replay_threads())
 
 
-def test_a_browser_that_answers_nothing_gets_two_packets_and_then_the_newest(folder):
+def test_a_browser_that_answers_nothing_gets_two_packets_and_then_the_newest(folder, clock):
     async def watch(browser):
         await browser.header()
         await browser.header()
-        await asyncio.sleep(0.5)
+        clock.now_s += 0.5
+        await asyncio.sleep(0.1)  # for a third to come, wrongly
         assert browser.waiting == 0
+        clock.now_s += 0.5
         browser.say("ack")
-        assert (await browser.header())["time_s"] > 0.4
+        assert (await browser.header())["time_s"] == pytest.approx(1.0, abs=1 / 24)
         browser.say(*["ack"] * 50)  # more than there were packets
         await browser.header()
         await browser.header()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.1)
         assert browser.waiting == 0
 
     visit(folder, "client=me", watch)
@@ -494,7 +501,8 @@ def test_the_newer_of_two_connections_of_a_browser_is_the_one_that_is_heard(fold
 
 
 @pytest.mark.parametrize("how", ["no telemetry", "cut off", "gone"])
-def test_a_broken_run_is_said_on_the_page(folder, how):
+def test_a_broken_run_is_said_on_the_page(folder, how, monkeypatch):
+    monkeypatch.setattr("microtwin.panel.server.replay.KEEP_ALIVE_S", 0.02)
     spoil(folder, how)
 
     async def watch(browser):
@@ -506,7 +514,7 @@ def test_a_broken_run_is_said_on_the_page(folder, how):
         assert playing("me") is None
 
     visit(folder, "client=me", watch)
-    assert not replay_threads()
+    until(lambda: not replay_threads())
 
 
 @pytest.mark.parametrize("trial", ["9", "x", "9" * 5000])

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from microtwin.errors import InputError
 from microtwin.field import PUSH_RAD, RotatingField
 from microtwin.optics import scene
+from microtwin.panel.engine import bench
 from microtwin.panel.engine.twin import EDGE_UM, KNOCK_FRAMES, KNOCK_UM, BenchTwin, TwinSettings, _world, open_twin
+from microtwin.panel.messages import EngineOptions
 from microtwin.rig import Watched
 from microtwin.vision import Tracker
 
@@ -272,3 +274,16 @@ def test_whole_numbers_may_come_from_a_page_as_floats():
     wanted = TwinSettings(objects=2.0, seed=5.0, latency_frames=0.0, speed=math.inf)  # type: ignore[arg-type]
     assert (wanted.objects, wanted.seed, wanted.latency_frames) == (2, 5, 0)
     assert isinstance(wanted.objects, int)
+
+
+@pytest.mark.parametrize("robot", ["paper", "nominal", "population"])
+def test_a_spinning_robot_s_step_out_is_known_and_lower(monkeypatch, robot):
+    """Measured in the twin: 45 to 48 Hz spinning, 57 to 63 Hz rolling; among measured robots each varies."""
+    monkeypatch.setattr(bench, "open_twin", blind)
+    opened = bench.Bench(EngineOptions(twin=replace(CALM, robot=robot)))
+    assert opened.step_out_hz is None and opened.spin_step_out_hz is None
+    opened.open()
+    assert opened.spin_step_out_hz is not None and opened.step_out_hz is not None
+    assert 44 < opened.spin_step_out_hz < 49 < 55 < opened.step_out_hz < 65
+    opened.close()
+    assert opened.spin_step_out_hz is None

@@ -55,7 +55,7 @@ class RobotFollower:
 
     def _near(self, frame: Frame) -> tuple[np.ndarray, float] | None:
         from microtwin.vision import detect
-        from microtwin.vision.mask import Crop
+        from microtwin.vision.background import Crop
 
         assert frame.image is not None and self._place_um is not None
         shape, scale = frame.image.shape, frame.um_per_px

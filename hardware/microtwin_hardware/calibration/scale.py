@@ -90,7 +90,7 @@ def _check(frames: Sequence[Frame], length_um: float, words: str) -> None:
 
 
 def _grey(frame: Frame) -> np.ndarray:
-    from microtwin.vision.mask import grey_image
+    from microtwin.vision.background import grey_image
 
     return grey_image(frame)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from microtwin.errors import InputError, RigError
 from microtwin.panel.engine.paced import RealTime
-from microtwin.panel.engine.twin import TwinSettings, open_twin
+from microtwin.panel.engine.twin import BenchTwin, TwinSettings, open_twin
 from microtwin.panel.messages import EngineOptions
 from microtwin.rig import CoilReading, Rig, Watched, known_backend, open_rig
 
@@ -120,6 +120,16 @@ class Bench:
     @property
     def watched(self) -> Watched | None:
         return self._inner if isinstance(self._inner, Watched) else None
+
+    @property
+    def step_out_hz(self) -> float | None:
+        """Highest frequency at which the robot rolls in step with the field; None where it is not known."""
+        return self.watched.step_out_hz if self.watched else None
+
+    @property
+    def spin_step_out_hz(self) -> float | None:
+        """The same of a robot that spins. Only the twin knows it: a rig is measured rolling."""
+        return self._inner.spin_step_out_hz if isinstance(self._inner, BenchTwin) else None
 
     def coil_reading(self) -> CoilReading | None:
         """What the coils do now; None where it is not known.

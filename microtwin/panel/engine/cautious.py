@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from microtwin.errors import InputError, RigError
 from microtwin.field import RotatingField
+from microtwin.panel.engine.words import for_the_page
 from microtwin.rig import Controller, LostError, Observation
 
 P = ParamSpec("P")
@@ -17,16 +18,17 @@ R = TypeVar("R")
 def cautious(name: str, do: Callable[P, R]) -> Callable[P, R]:
     """``do``, which raises RigError for whatever nobody foresaw in it; the traceback goes to the terminal.
 
-    RigError and LostError pass, and of an InputError its words.
+    A LostError stays one, and of RigError and InputError the words stay. All are as the page says them: they become the
+    run's reason.
     """
 
     def carefully(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return do(*args, **kwargs)
-        except (RigError, LostError):
-            raise
-        except InputError as error:
-            raise RigError(str(error)) from error
+        except LostError as error:
+            raise LostError(for_the_page(str(error))) from error
+        except (RigError, InputError) as error:
+            raise RigError(for_the_page(str(error))) from error
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             raise RigError(f"{name} failed ({type(error).__name__}: {error}): see the terminal") from error

@@ -9,7 +9,8 @@ import numpy as np
 from microtwin.field import RotatingField
 from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.panel.engine.path_warnings import clearance_um
-from microtwin.panel.engine.selection import Place, Selection
+from microtwin.panel.engine.place import Place
+from microtwin.panel.engine.selection import Selection
 from microtwin.panel.messages import Header, Point
 from microtwin.rig import CoilReading, Frame, Observation
 from microtwin.vision.mask import MaskSettings

@@ -125,7 +125,7 @@ class Live:
             "shown": self.shown,
             "masks": {body: header.as_json(selection.mask(body)) for body in ("robot", "object")},
             "twin": self.bench.twin_settings(),
-            "step_out_hz": watched.step_out_hz if watched else None,
+            "step_out_hz": self.bench.step_out_hz,
             "notices": self.notices.kept(),
             "run": self.run and self.recorded and {**self.run, "results": self.recorded.results},
         }

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from typing import Literal
 
+from microtwin.panel.engine.words import for_the_page
 from microtwin.panel.messages import Notice
 
 KEPT = 8  # in every packet
@@ -20,7 +21,7 @@ class NoticeBoard:
     def say(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
         with self._lock:
             self._id += 1
-            self._kept.append({"id": self._id, "level": level, "text": " ".join(text.split())})
+            self._kept.append({"id": self._id, "level": level, "text": for_the_page(" ".join(text.split()))})
 
     def kept(self) -> list[Notice]:
         with self._lock:

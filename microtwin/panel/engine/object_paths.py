@@ -1,17 +1,21 @@
 """The commands about paths: drawn, loaded, saved and forgotten, one for each object."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from microtwin.control.approach import approach_point
 from microtwin.errors import InputError
 from microtwin.panel import messages as m
 from microtwin.panel.engine import path_plan, path_warnings
 from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.panel.engine.live import Live
-from microtwin.panel.engine.selection import Place
+from microtwin.panel.engine.place import Place, apart_um
 
 KINDS = {"cargo": "a bead", "robot": "another robot", "other": "a cell"}
+ELSEWHERE_UM = 10.0  # a robot this far from where it was looks at another way
 
 
 class ObjectPaths:
@@ -19,6 +23,7 @@ class ObjectPaths:
 
     def __init__(self, live: Live):
         self._live = live
+        self._looked_from: np.ndarray | None = None
 
     def draw(self, command: m.Draw) -> None:
         place = self._object(command.target)
@@ -26,12 +31,15 @@ class ObjectPaths:
 
     def load(self, command: m.LoadPath) -> None:
         place = self._object(command.target)
+        self._live.selection.refresh(self._live.picture)
+        around = self._around(place)
         nodes = path_plan.load(
             command.name,
             self._view,
             start_um=place.at_um if command.from_object else None,
             length_um=command.length_um,
             folder=self._folder,
+            blocked=lambda nodes: bool(path_warnings.obstacles(nodes, **around)),
         )
         self._take(place, nodes, command.name)
 
@@ -62,18 +70,57 @@ class ObjectPaths:
             raise InputError(f"there is no object {target + 1}: give 1 to {len(objects)}")
         return objects[target]
 
+    def look_again(self) -> None:
+        """Before a run: the robot may have been driven elsewhere since its way to the first object was looked at."""
+        first = next((one for one in self._live.selection.objects if one.nodes_um is not None), None)
+        robot = self._live.selection.robot
+        if first is None or first.nodes_um is None or robot is None:
+            return
+        if self._looked_from is None or math.dist(robot.at_um, self._looked_from) > ELSEWHERE_UM:
+            self._looked_from = robot.at_um
+            around = self._around(first)
+            every = path_warnings.obstacles(first.nodes_um, **around)
+            around["robot_um"] = None
+            said = path_warnings.obstacles(first.nodes_um, **around)
+            self._say([line for line in every if line not in said])
+
     def _take(self, place: Place, nodes_um: np.ndarray, name: str) -> None:
         """The path of an object, and what to look out for on it."""
         selection = self._live.selection
         place.nodes_um, place.path = nodes_um, name
         selection.refresh(self._live.picture)
+        self._looked_from = selection.robot.at_um if selection.robot else None
+        self._say(path_warnings.warnings(nodes_um, **self._around(place)))
+
+    def _say(self, lines: list[str]) -> None:
+        for words in lines:
+            self._live.notices.say(words, "warning")
+
+    def _around(self, place: Place) -> dict[str, Any]:
+        """An object and what lies round it, as :mod:`path_warnings` has it."""
+        selection = self._live.selection
         others = [(one.at_um, one.radius_um, "another object") for one in selection.objects if one is not place]
         known = [place, *(one for one in selection.objects if one is not place)]
         known += [selection.robot] if selection.robot else []
         for body in selection.bodies:
-            if all(float(np.hypot(*(body.at_um - one.at_um))) > body.radius_um for one in known):
+            if all(apart_um(body, one) > body.radius_um for one in known):
                 others.append((body.at_um, body.radius_um, KINDS.get(body.kind, "another body")))
-        for words in path_warnings.warnings(
-            nodes_um, object_um=place.at_um, object_radius_um=place.radius_um, others=others, view=self._view
-        ):
-            self._live.notices.say(words, "warning")
+        return {
+            "object_um": place.at_um,
+            "object_radius_um": place.radius_um,
+            "others": others,
+            "view": self._view,
+            "robot_um": self._robot_at(place),
+        }
+
+    def _robot_at(self, place: Place) -> np.ndarray | None:
+        """Where the robot sets out for an object: where it is, or where it has left the object before that one."""
+        selection = self._live.selection
+        at_um = selection.robot.at_um if selection.robot else None
+        for one in selection.objects:
+            if one is place:
+                break
+            if one.nodes_um is not None:
+                last, near = one.nodes_um[-1], one.nodes_um[-2]
+                at_um = approach_point(last, 2 * last - near, one.radius_um + path_warnings.ROBOT_RADIUS_UM)
+        return at_um

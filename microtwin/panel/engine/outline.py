@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from microtwin.panel.messages import Point
-from microtwin.vision.mask import Background, MaskSettings, body_mask, whole
+from microtwin.vision.background import Background, whole
+from microtwin.vision.mask import MaskSettings, body_mask
 
 SMALLEST_PX2 = 12.0  # specks are left out
 COARSE_PX = 0.8  # how far a simplified outline may leave the true one

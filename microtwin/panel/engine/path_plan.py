@@ -2,24 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from microtwin import files, paths
-from microtwin.control.approach import BERTH_UM
 from microtwin.errors import InputError
+from microtwin.panel.engine import fitted_shape
 from microtwin.panel.engine.field_of_view import FieldOfView
 
 TREMOR_UM = 3.0  # standard deviation of the smoothing along a drawn line: less than a node's spacing
 FINE_UM = 1.0  # step at which it is smoothed
-ROOM_UM = BERTH_UM + 5.0  # from a path to the picture's edge: the robot, rounding the object, stays in view
-EDGE_UM = 10.0  # at least this, so that the object stays in view
-SHORTEST_UM = 100.0  # of a shape that is fitted in
-LEAST_NODES = 24  # of a shape, however short
-WORTH = 1.05  # a shape is turned out of its usual way only if that makes it longer by more than this
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -55,20 +50,23 @@ def load(
     start_um: np.ndarray | None = None,
     length_um: float | None = None,
     folder: Path | None = None,
+    blocked: fitted_shape.Blocked = lambda nodes_um: False,
 ) -> np.ndarray:
     """(n, 2) nodes, µm, of a shape, of a saved path (``folder/NAME.csv``) or of any file ``*.csv``.
 
-    A shape is turned or mirrored where that keeps it in the picture; a file is only moved.
+    A shape is turned, mirrored or made smaller where that keeps it in the picture and clear of what is in its way; a
+    file is only moved.
 
     Args:
         start_um: (2,) where it shall begin; None: as it lies, a shape about the middle of the picture.
         length_um: of a shape; None for the longest that leaves the robot room, at most 538 µm. Files have their own.
+        blocked: whether nodes are in somebody's way; a shape for which they always are lies as if there was nobody.
 
     Raises:
         InputError: nothing of this name, a file that is no path, no room for it in the picture.
     """
     if name in paths.SHAPES:
-        return _shape(name, view, start_um, length_um)
+        return fitted_shape.fit(name, view, start_um, length_um, blocked)
     saved_as = folder / f"{name}.csv" if folder is not None and NAME.fullmatch(name) else None
     if saved_as is not None and saved_as.is_file():
         points = paths.read_csv(saved_as)
@@ -113,56 +111,6 @@ def _calm(points: np.ndarray) -> np.ndarray:
     before, after = 2 * fine[0] - fine[many:0:-1], 2 * fine[-1] - fine[-2 : -many - 2 : -1]
     smooth = gaussian_filter1d(np.concatenate([before, fine, after]), TREMOR_UM / FINE_UM, axis=0)
     return np.concatenate([fine[:1], smooth[many + 1 : -many - 1], fine[-1:]])
-
-
-def _shape(name: str, view: FieldOfView, start_um: np.ndarray | None, length_um: float | None) -> np.ndarray:
-    if length_um is not None and not (math.isfinite(length_um) and length_um > 0):
-        raise InputError(f"length of the {name} is {length_um} µm: give a positive number")
-    at = np.asarray(view.centre_um if start_um is None else start_um, dtype=float)
-    if start_um is not None and not view.contains(at):
-        raise InputError(f"the object is outside the picture: choose another one for a {name}")
-    begins = start_um is not None
-    wanted = paths.CIRCLE_LENGTH_UM if length_um is None else length_um
-    usual, longest = _unit(name, paths.CIRCLE_NODES, begins), 0.0
-    for margin_um in (ROOM_UM, EDGE_UM):  # better with room for the robot
-        turn, longest = np.eye(2), 0.0
-        for way in _ways():
-            fits = min(_longest(usual @ way, at, view, margin_um), wanted)
-            if fits > WORTH * longest or longest < fits == length_um:
-                turn, longest = way, fits
-        if longest >= (SHORTEST_UM if length_um is None else length_um):
-            count = max(round(longest / paths.SPACING_UM), LEAST_NODES)
-            return at + longest * _unit(name, count, begins) @ turn
-    place = "from here" if begins else "in the picture"
-    if longest < SHORTEST_UM:
-        raise InputError(f"no room for a {name} {place}: choose an object nearer to the middle")
-    raise InputError(f"no room for a {name} of {length_um:g} µm {place}: give at most {math.floor(longest)} µm")
-
-
-def _unit(name: str, count: int, begins: bool) -> np.ndarray:
-    """(count, 2) nodes of a shape of length 1 about the origin, or beginning there."""
-    nodes = paths.from_name(name, paths.CIRCLE_LENGTH_UM / count) / paths.CIRCLE_LENGTH_UM
-    return nodes - nodes[0] if begins else nodes
-
-
-def _ways() -> Iterator[np.ndarray]:
-    """(2, 2) matrices that turn and mirror rows (x, y): none, quarter turns, then the turns between."""
-    for eighths in (0, 2, 4, 6, 1, 3, 5, 7):
-        c, s = math.cos(eighths * math.pi / 4), math.sin(eighths * math.pi / 4)
-        for mirror in (1.0, -1.0):
-            yield np.array([[c, s], [-mirror * s, mirror * c]])
-
-
-def _longest(offsets: np.ndarray, at: np.ndarray, view: FieldOfView, margin_um: float) -> float:
-    """The factor up to which ``at + factor·offsets`` keeps the margin, or what there is of it where it begins."""
-    left, right, bottom, top = view.extent_um
-    longest = math.inf
-    for along, here, low, high in ((offsets[:, 0], at[0], left, right), (offsets[:, 1], at[1], bottom, top)):
-        ahead, back = max(high - margin_um - here, 0.0), max(here - low - margin_um, 0.0)
-        for most, room in ((float(along.max()), ahead), (float(-along.min()), back)):
-            if most > 1e-9:
-                longest = min(longest, room / most)
-    return longest
 
 
 def _check_inside(points_um: np.ndarray, view: FieldOfView, what: str, remedy: str) -> None:

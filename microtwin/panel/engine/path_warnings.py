@@ -7,11 +7,13 @@ import numpy as np
 
 from microtwin.control.approach import approach_point
 from microtwin.panel.engine.field_of_view import FieldOfView
+from microtwin.panel.engine.robot_way import way_behind
 
 FAR_UM = 10.0  # from the object to the path's beginning: the object's own width
 CLOSE_UM = 3.0  # between surfaces: what thermal motion and a correction take up
 ROBOT_RADIUS_UM = 5.0
 SEEN_UM = 3.0  # of background round a body, for the tracker
+ROUND_REMEDY = "drive it to the object's other side first, or begin the path another way"
 Other = tuple[Sequence[float] | np.ndarray, float, str]
 
 
@@ -22,32 +24,60 @@ def warnings(
     object_radius_um: float,
     others: Sequence[Other],
     view: FieldOfView,
+    robot_um: np.ndarray | None = None,
     approach_um: float = 15.0,
 ) -> list[str]:
     """A line for each thing to look out for; none if all is well.
 
     Args:
         others: (position, radius, name such as ``a resting cell``) of every body but the robot and the object.
+        robot_um: where the robot will be when it sets out; None if that is not known.
         approach_um: how far behind the object the robot begins to push.
     """
     nodes, start = np.asarray(nodes_um, dtype=float), np.asarray(object_um, dtype=float)
-    way = np.concatenate([start[None], nodes])  # what the object goes along, from where it is
-    return [
-        *_beginning(nodes, start),
-        *_others(way, object_radius_um, others),
-        *_behind(nodes, start, object_radius_um, others, view, approach_um),
-        *_edges(nodes, object_radius_um, view),
-    ]
+    around = {"object_um": start, "object_radius_um": object_radius_um, "others": others, "view": view}
+    return [*_beginning(nodes, start), *obstacles(nodes, **around, robot_um=robot_um, approach_um=approach_um)]
 
 
-def frequency_warning(frequency_hz: float | None, step_out_hz: float | None) -> str | None:
-    """A line if the robot will not follow a field this fast; None if it will, or if that is not known."""
-    if not frequency_hz or not step_out_hz or frequency_hz <= step_out_hz:
+def obstacles(
+    nodes_um: np.ndarray,
+    *,
+    object_um: np.ndarray,
+    object_radius_um: float,
+    others: Sequence[Other],
+    view: FieldOfView,
+    robot_um: np.ndarray | None = None,
+    approach_um: float = 15.0,
+) -> list[str]:
+    """Of :func:`warnings` those that a path of another shape, turn or size might not have."""
+    way = np.concatenate([object_um[None], nodes_um])  # what the object goes along, from where it is
+    ahead = nodes_um[int(np.argmax(np.hypot(*(nodes_um - object_um).T) > object_radius_um))]
+    behind = approach_point(object_um, ahead, approach_um)
+    found = _others(way, object_radius_um, others)
+    if no_room := _behind(behind, others, view):
+        found += no_room
+    elif robot_um is not None:
+        found += _robot(way_behind(robot_um, object_um, nodes_um, approach_um), others, view)
+    return [*found, *_edges(nodes_um, object_radius_um, view)]
+
+
+def frequency_warning(
+    frequency_hz: float | None, step_out_hz: float | None, spin_step_out_hz: float | None = None
+) -> str | None:
+    """A line if the robot will not follow a field this fast; None if it will, or if that is not known.
+
+    Args:
+        step_out_hz: of a robot that rolls. spin_step_out_hz: of one that spins; None for a controller that never does.
+    """
+    limits = [limit for limit in (step_out_hz, spin_step_out_hz) if limit]
+    if not frequency_hz or not limits or frequency_hz <= min(limits):
         return None
-    return (
-        f"{frequency_hz:g} Hz is above the robot's step-out, {step_out_hz:.3g} Hz: it slips and becomes slower; "
-        f"give {math.floor(step_out_hz)} Hz or less"
-    )
+    remedy = f"give {math.floor(min(limits))} Hz or less"
+    if step_out_hz and frequency_hz > step_out_hz:
+        what = f"the robot's step-out, {step_out_hz:.3g} Hz: it slips and becomes slower"
+    else:
+        what = f"step-out for spinning, {spin_step_out_hz:.3g} Hz: the robot slips whenever it spins beside the object"
+    return f"{frequency_hz:g} Hz is above {what}; {remedy}"
 
 
 def clearance_um(way_um: np.ndarray, point_um: np.ndarray) -> tuple[float, float]:
@@ -82,22 +112,30 @@ def _others(way: np.ndarray, radius_um: float, others: Sequence[Other]) -> list[
     return [text for _, text in sorted(found)]
 
 
-def _behind(
-    nodes: np.ndarray,
-    start: np.ndarray,
-    radius_um: float,
-    others: Sequence[Other],
-    view: FieldOfView,
-    approach_um: float,
-) -> list[str]:
-    ahead = nodes[int(np.argmax(np.hypot(*(nodes - start).T) > radius_um))]
-    behind = approach_point(start, ahead, approach_um)
+def _behind(behind: np.ndarray, others: Sequence[Other], view: FieldOfView) -> list[str]:
     if not view.contains(behind, ROBOT_RADIUS_UM + SEEN_UM):
         return [f"no room for the robot behind the object {view.side(behind)}: begin the path towards that edge"]
     for position, other_um, name in others:
         if math.dist(behind, position) < ROBOT_RADIUS_UM + other_um:
             return [f"{name} lies behind the object, where the robot must begin, {_at(position)}: begin another way"]
     return []
+
+
+def _robot(way: np.ndarray, others: Sequence[Other], view: FieldOfView) -> list[str]:
+    """Of the robot's own way round the object: what it leaves, and whom it meets first."""
+    seen = view.contains(way, ROBOT_RADIUS_UM + SEEN_UM)
+    gone = np.flatnonzero(~seen & np.logical_or.accumulate(seen))  # a robot at the edge now comes in from there
+    if len(gone):
+        point = way[gone[0]]
+        return [
+            f"the robot's own way behind the object leaves the picture {view.side(point)}, {_at(point)}: {ROUND_REMEDY}"
+        ]
+    met = []
+    for position, other_um, name in others:
+        away, along = clearance_um(way, np.asarray(position, dtype=float)) if len(way) > 1 else (math.inf, 0.0)
+        if away < ROBOT_RADIUS_UM + other_um:
+            met.append((along, f"the robot's own way behind the object goes through {name}, {_at(position)}"))
+    return [f"{text}: {ROUND_REMEDY}" for _, text in sorted(met)[:1]]
 
 
 def _edges(nodes: np.ndarray, radius_um: float, view: FieldOfView) -> list[str]:

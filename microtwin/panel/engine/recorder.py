@@ -15,6 +15,7 @@ import numpy as np
 
 from microtwin import files, recording
 from microtwin.errors import InputError, RigError
+from microtwin.panel.engine import leavings
 from microtwin.recording import Trial
 from microtwin.rig import Controller, Frame, Observation
 from microtwin.run import Recording
@@ -139,7 +140,7 @@ class Recorder:
         if item is None:
             return
         try:
-            with files.whole(self.folder / VIDEO) as place:
+            with files.whole(self.folder / VIDEO) as place, leavings.held(place):
                 video = Video(place, self._nodes_um, self._rate)
                 try:
                     while item is not None:

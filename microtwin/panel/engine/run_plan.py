@@ -8,7 +8,7 @@ import numpy as np
 from microtwin.control.by_hand import ByHand
 from microtwin.panel.engine.bench import Bench
 from microtwin.panel.engine.cautious import Cautious
-from microtwin.panel.engine.selection import Place
+from microtwin.panel.engine.place import Place
 from microtwin.panel.messages import HAND, Start
 from microtwin.pushing import Push
 from microtwin.rig import Controller
@@ -66,6 +66,11 @@ class RunPlan:
     def frequency_hz(self) -> float | None:
         """Of the field, as far as it is known beforehand."""
         return None if self.by_hand or self.push.is_policy else self.push.turns_hz
+
+    @property
+    def spins(self) -> bool:
+        """Whether its controller brings the object back to the path by spinning; the others roll all the way."""
+        return not self.by_hand and (self.push.is_policy or self.push.corridor_um is not None)
 
     def controller(self, frame_rate_hz: float) -> Cautious:
         """A new one."""

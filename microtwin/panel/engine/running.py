@@ -1,5 +1,6 @@
 """Pushing every object that has a path, one after the other, each run recorded in a folder of its own."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -13,9 +14,9 @@ from microtwin.panel.engine.from_zero import FromZero
 from microtwin.panel.engine.header import as_json
 from microtwin.panel.engine.interlock import Stopped
 from microtwin.panel.engine.live import Live
-from microtwin.panel.engine.path_warnings import frequency_warning
 from microtwin.panel.engine.recorder import Recorder
 from microtwin.panel.engine.run_plan import RunPlan
+from microtwin.panel.engine.slipping import SlipNotice
 from microtwin.panel.messages import RunNow
 from microtwin.recording import Trial
 from microtwin.rig import Frame, LostError, Observation
@@ -28,14 +29,14 @@ class Running:
     """Runs a list of plans to their end, in the loop's thread.
 
     Args:
-        obey: takes in the commands that have come; called with every frame.
+        obey: takes in the commands that have come; called with every frame. slips: hears what a hand wants.
 
     Attributes:
         by_hand: whether the field follows the hand now, as a run.
     """
 
-    def __init__(self, live: Live, obey) -> None:
-        self._live, self._obey = live, obey
+    def __init__(self, live: Live, obey: Callable[[], None], slips: SlipNotice) -> None:
+        self._live, self._obey, self._slips = live, obey, slips
         self.by_hand = False
 
     def push_all(self, plans: list[RunPlan], stops: int) -> None:
@@ -128,6 +129,7 @@ class Running:
             self._obey()
             if isinstance(controller.inner, ByHand):
                 controller.inner.wish = live.hand.wish(live.interlock.stops)
+                self._slips.look(controller.inner.wish)
             if not live.paused:
                 return False
             if live.interlock.applied.amplitude:
@@ -187,12 +189,3 @@ class Running:
             live.notices.say(failure, "warning")
         how = f"finished in {trial.completion_time_s:.1f} s" if trial.success else "not finished"
         live.notices.say(f"object {number + 1}: {how}, error {trial.mae_um:.2f} µm: recorded as {name}")
-
-
-def frequency_notice(live: Live, plans: list[RunPlan]) -> None:
-    """Warn of a field that the robot will not follow."""
-    watched = live.bench.watched
-    for hz in {plan.frequency_hz for plan in plans} - {None}:
-        words = frequency_warning(hz, watched.step_out_hz if watched else None)
-        if words:
-            live.notices.say(words, "warning")

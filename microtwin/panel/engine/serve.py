@@ -11,6 +11,7 @@ from pathlib import Path
 
 from microtwin import files
 from microtwin.errors import InputError
+from microtwin.panel.engine import leavings
 from microtwin.panel.engine.bench import Bench
 from microtwin.panel.engine.loop import Loop
 from microtwin.panel.engine.uplink import Uplink
@@ -56,6 +57,10 @@ def _serve(bench: Bench, out: Path, connection: Connection) -> None:
     ended = threading.Event()
     with Uplink(connection) as uplink:
         loop = Loop(bench, out, uplink)
+        swept = len(leavings.sweep(out))
+        if swept:
+            what = "video of a run that was" if swept == 1 else f"{swept} videos of runs that were"
+            loop.live.notices.say(f"removed the unfinished {what} cut off")
         listener = threading.Thread(target=_listen, args=(loop, connection, ended), name="panel-listener", daemon=True)
         listener.start()
         try:

@@ -2,16 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
 
 from microtwin.errors import InputError
+from microtwin.field import SPIN_CCW_RAD
 from microtwin.optics.appearance import Appearance
 from microtwin.optics.microscope import Microscope
 from microtwin.optics.scene import Camera, Scene
 from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.physics import Flow, World
+from microtwin.physics.step_out import step_out_hz
 from microtwin.scene import APPEARS, MEDIUM_INDEX, WATER_INDEX, CargoKind, PushScene, RobotKind
 from microtwin.simulated import SimulatedFrame, SimulatedRig, check_latency
 
@@ -116,6 +119,11 @@ class BenchTwin(SimulatedRig):
         self._knocks = np.random.default_rng([settings.seed, 1])
         self._shoves: list[tuple[int, np.ndarray]] = []  # body, (2,) µm a frame
         self._frames_left = 0
+
+    @cached_property
+    def spin_step_out_hz(self) -> float | None:
+        """As ``step_out_hz``, of the robot that spins upright: the coils' strong axis does not help it there."""
+        return step_out_hz(self.world.bodies[0], self.world.coils, self.world.liquid, gamma_rad=SPIN_CCW_RAD)
 
     def knock(self) -> str:
         """Shove every free object a little, as an elbow at the bench would: what was done, in words.

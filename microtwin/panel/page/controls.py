@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from nicegui import events, ui
 
 from microtwin.errors import InputError
+from microtwin.panel.page.number_field import NumberField
 
 AnyElement = TypeVar("AnyElement", bound=ui.element)
 
@@ -55,7 +56,7 @@ def section(title: str, name: str = "") -> ui.element:
 
 
 class Quantity:
-    """A field for a number, with its unit, its limits and what it means when it is empty.
+    """A field for a number, with its unit, its limits and, in grey, what it means when it is empty.
 
     Attributes:
         field: the NiceGUI element.
@@ -74,33 +75,35 @@ class Quantity:
         above: bool = False,
         whole: bool = False,
         explained: str = "",
+        more: str = "",
         on_change: Callable[[], None] | None = None,
     ):
         """
         Args:
             empty: what an empty field means, which otherwise is refused.
             above: the lower limit is excluded.
-            explained: shown on hovering.
+            explained: shown on hovering. more: said after the limits.
         """
         self.label, self.unit, self.limits, self.empty = label, unit, limits, empty
         self._above, self._whole, self._unreadable = above, whole, False
         heard = (lambda _: on_change()) if on_change else None
         shown = f"{label} ({unit})" if unit else label
-        self.field = ui.number(shown, value=value, step=step, validation=self._wrong, on_change=heard)
+        self.field = NumberField(shown, value=value, step=step, validation=self._wrong, on_change=heard)
         self.field.props("dense outlined hide-bottom-space").classes("mt-field")
         self.field.props["data-hint"] = self.field.props["title"] = explained
         # What is no number at all, like 1e999, stays on show while its value is that of an empty field.
         self.field.on("focusout", self._read, js_handler="(event) => emit(event.target.validity.badInput)")
         named(self.field, name)
+        self._more = more
         self.say(empty)
 
     def say(self, empty: str, more: str = "", warning: str = "") -> None:
-        """The line below the field; a warning takes it over."""
+        """What an empty field means, and the line below the field; a warning takes that over."""
         self.empty = empty
         low, high = self.limits
-        span = f"≤ {high:.10g}" if self._above else f"{low:.10g} to {high:.10g}"
-        texts = (span, f"empty: {empty}" if empty else "", more)
-        put(self.field, hint=warning or " · ".join(text for text in texts if text))
+        span = f"up to {high:.10g}" if self._above else f"{low:.10g} to {high:.10g}"
+        put(self.field, placeholder=empty, stack_label=bool(empty))
+        put(self.field, hint=warning or " · ".join(text for text in (span, more or self._more) if text))
         self.field.classes(add="mt-warned" if warning else "", remove="" if warning else "mt-warned")
 
     def _read(self, event: events.GenericEventArguments) -> None:

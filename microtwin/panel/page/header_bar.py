@@ -8,13 +8,9 @@ from microtwin.panel.messages import Header, Reopen
 from microtwin.panel.page import words
 from microtwin.panel.page.controls import allow, button, named, put
 from microtwin.panel.page.seat import Seat, complain
+from microtwin.panel.page.stop_button import stop_button
 
 BACKENDS = {"sim": "Twin", "hardware": "Rig"}
-# Straight from the browser over the live stream; POST where the picture's own script is not there.
-STOP = "(window.microtwin?.stop ? window.microtwin.stop() : fetch('/stop', {method: 'POST'}))"
-# The press stops, not the letting go; a click that follows no press comes from the keyboard or a helper's tool.
-PRESSED = f"(event) => {{ event.currentTarget.dataset.pressed = Date.now(); {STOP}; }}"
-CLICKED = f"(event) => {{ if (Date.now() - (event.currentTarget.dataset.pressed ?? 0) > 1000) {STOP}; }}"
 
 
 class HeaderBar:
@@ -33,12 +29,7 @@ class HeaderBar:
             link = ui.link("OTMR", "/otmr", new_tab=True).classes("mt-link")
             named(link, "otmr-link", "OTMR page, in a new tab").props["title"] = "Robots of the OTMR set, in a new tab"
             named(button("?", "help", on_help, hint="Keys and shortcuts"), "help", "Keys and shortcuts")
-            stop = ui.button("STOP", color="negative").props("unelevated no-caps").classes("mt-stop")
-            stop.props["title"] = "Field off at once. The space key does the same, anywhere on the page."
-            named(stop, "stop", "Stop: field off at once")
-            stop.on("pointerdown", js_handler=PRESSED).on("click", js_handler=CLICKED)
-            with stop:
-                ui.label("space key").classes("mt-stop-key")
+            stop_button("stop")
 
     def show(self, header: Header | None) -> None:
         mine, held = self._seat.mine, self._seat.desk.held()

@@ -41,7 +41,8 @@ class Page:
         self._desk = desk
         self._seat = seat = Seat(desk, ui.context.client.id)
         ui.add_css(STYLE)
-        shortcuts = Shortcuts(tuple((key, f"show or hide in the picture: {layer}") for layer, key in LAYERS.items()))
+        letters = ", ".join(f"{key} {layer}" for layer, key in LAYERS.items())
+        shortcuts = Shortcuts((("Letters", f"show or hide in the picture: {letters}"),))
         with ui.element("div").classes("mt-page"):
             self._header_bar = HeaderBar(seat, shortcuts.open)
             self._banner = Banner(seat)

@@ -14,6 +14,9 @@ from microtwin.vision.mask import MaskSettings, Of
 
 SENT_S = 0.1  # between two settings on the way to the engine
 START = MaskSettings()
+EXPLAINED = "Pixels between Lower and Upper are inside."
+ACTS_ON: dict[Of, str] = {"contrast": "contrast, |I / background − 1|", "brightness": "brightness, I / background"}
+assert set(ACTS_ON) == set(get_args(Of))
 HIGHEST = 2.0  # of a band; a slider at its right end leaves it open above
 
 
@@ -30,11 +33,12 @@ class BodyMask:
                 named(self._show, f"mask-show-{body}")
                 ui.space()
                 self._suggest = button("Suggest", f"mask-suggest-{body}", self._suggested, icon="auto_fix_high")
+            ui.label(EXPLAINED).classes("mt-hint")
             self._lower = self._row("lower", "Lower", (0.0, 1.0), 0.005, START.lower)
             self._upper = self._row("upper", "Upper", (0.0, HIGHEST), 0.01, HIGHEST, most="open")
             self._blur = self._row("blur", "Blur", (0.0, 20.0), 0.1, START.blur_px, unit="px")
             self._dilation = self._row("dilation", "Dilation", (0, 20), 1, START.dilation_px, unit="px")
-            self._of = ui.select(list(get_args(Of)), value=START.of, label="Acts on", on_change=self._chosen)
+            self._of = ui.select(ACTS_ON, value=START.of, label="Acts on", on_change=self._chosen)
             named(self._of, f"mask-of-{body}").props("dense outlined options-dense").classes("w-full")
             self._wrong = named(ui.label(), f"mask-wrong-{body}").classes("mt-wrong").props("role=alert")
         # The hand may move faster than the engine should hear of it: the newest settings go, in this rhythm.

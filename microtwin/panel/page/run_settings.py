@@ -133,5 +133,5 @@ class RunSettingsForm:
         self.numbers["approach_um"].field.set_visibility(controller != HAND)
         frequency = self.numbers["frequency_hz"]
         empty = "all it was trained for" if controller in (SHIPPED, FILE) else f"{DEFAULT_HZ:g}"
-        step_out = "" if self._step_out is None else f"step-out {self._step_out:.0f}"
+        step_out = "" if self._step_out is None else f"step-out {self._step_out:.0f} Hz"
         frequency.say(empty, step_out, words.too_fast(frequency.field.value, self._step_out))

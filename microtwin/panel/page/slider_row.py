@@ -6,6 +6,7 @@ from collections.abc import Callable
 from nicegui import ui
 
 from microtwin.panel.page.controls import allow, named
+from microtwin.panel.page.number_field import NumberField
 
 SETTLES_S = 1.0  # after the last touch the engine's answer is on its way; older ones would pull the slider back
 
@@ -36,7 +37,8 @@ class SliderRow:
             ui.label(shown).classes("mt-slider-label")
             self.slider = ui.slider(min=limits[0], max=limits[1], step=step, value=value, on_change=self._slid)
             named(self.slider, f"{name}-slider", shown).props("dense")
-            self.field = ui.number(value=value, step=step, placeholder=most or None, on_change=self._typed)
+            self.field = NumberField(value=value, step=step, placeholder=most or None, on_change=self._typed)
+            self.field.on("blur", self._left)
             named(self.field, name, shown).props("dense outlined hide-bottom-space").classes("mt-slider-number")
 
     @property
@@ -63,6 +65,11 @@ class SliderRow:
         value = self._limits[1] if self.field.value is None and self._most else self.field.value
         if value is not None:
             self._touch(value)
+
+    def _left(self) -> None:
+        """An empty field has the slider's number again."""
+        if self.field.value is None:
+            self._set(self._value)
 
     def _touch(self, value: float) -> None:
         self._touched_s = self._clock()

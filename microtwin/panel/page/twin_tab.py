@@ -16,9 +16,9 @@ from microtwin.scene import CargoKind, RobotKind
 from microtwin.simulated import MAX_LATENCY_FRAMES
 
 ROBOTS: dict[RobotKind, str] = {
-    "paper": "of the paper's times",
+    "paper": "as in the pushing paper",
     "nominal": "median of the calibration",
-    "population": "drawn from the population",
+    "population": "drawn from the population, by the seed",
 }
 CARGOES: dict[CargoKind, str] = {"bead": "bead, 10 µm silica in water", "cell": "cell, 13.5 µm in culture medium"}
 assert set(ROBOTS) == set(get_args(RobotKind)) and set(CARGOES) == set(get_args(CargoKind))
@@ -49,7 +49,13 @@ class TwinTab:
                     "twin-flow", "Flow", "µm/s", (0, FASTEST_FLOW_UM_S), value=start.flow_um_s, step=0.5
                 )
                 self._flow_deg = Quantity(
-                    "twin-flow-deg", "Flow to", "° CCW", (-360, 360), value=start.flow_deg, step=15
+                    "twin-flow-deg",
+                    "Flow direction",
+                    "°",
+                    (-360, 360),
+                    value=start.flow_deg,
+                    step=15,
+                    more="0 right, 90 up",
                 )
         with section("Microscope and clock"), ui.element("div").classes("mt-fields"):
             self._latency = Quantity(
@@ -66,7 +72,7 @@ class TwinTab:
             self._speed = Quantity(
                 "twin-speed",
                 "Speed",
-                "×",
+                "× real time",
                 (0, 100),
                 value=start.speed,
                 step=0.5,
@@ -75,6 +81,7 @@ class TwinTab:
             )
         with ui.row().classes("mt-row"):
             self._rebuild = button("Rebuild", "twin-rebuild", self._rebuilt, icon="restart_alt", main=True)
+            self._rebuild.props["data-hint"] = "Make the bench anew with these settings"
             self._disturb = button("Disturb", "twin-disturb", self._disturbed, icon="vibration")
             self._disturb.props["data-hint"] = "Knock against the object"
         self._changed = named(ui.label(), "twin-changed").classes("mt-hint")
@@ -143,7 +150,7 @@ class TwinTab:
             return ""
         bench = self._on_bench | {"speed": math.inf if self._on_bench["speed"] is None else self._on_bench["speed"]}
         changed = [name.split("_")[0] for name, value in wished.items() if value != bench.get(name)]
-        return f"Not on the bench yet: {', '.join(changed)}." if changed else ""
+        return f"Not on the bench yet: {', '.join(dict.fromkeys(changed))}." if changed else ""
 
     def _rebuilt(self) -> None:
         try:

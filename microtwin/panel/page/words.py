@@ -7,7 +7,7 @@ from microtwin.panel.messages import Header
 BUSY = {"preparing": "preparing, a moment", "saving": "saving the last run"}
 STATES = {
     "preparing": "Preparing",
-    "watching": "Watching",
+    "watching": "Idle",
     "driving": "Driving",
     "running": "Running",
     "paused": "Paused",

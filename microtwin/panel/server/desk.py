@@ -7,8 +7,9 @@ from pathlib import Path
 
 from microtwin.errors import InputError
 from microtwin.panel.messages import Alive, Command, Header, Reopen, Stop
-from microtwin.panel.server.engine_process import EngineProcess, Packet
+from microtwin.panel.server.engine_process import EngineProcess
 from microtwin.panel.server.lease import Lease
+from microtwin.panel.server.packet_source import Packet
 
 ALIVE_EVERY_S = 0.1  # the engine is not told of more signs of life
 

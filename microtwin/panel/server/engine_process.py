@@ -1,30 +1,22 @@
 """The engine's process as the server holds it: commands in without waiting, the newest packet out."""
 
-import asyncio
 import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from microtwin.errors import InputError, RigError
-from microtwin.panel.messages import Alive, Command, Drive, EngineOptions, Header, Pause, Quit, Start, Stop
+from microtwin.panel.messages import Alive, Command, EngineOptions, Quit, Stop
 from microtwin.panel.packet import pack, unpack
 from microtwin.panel.server.blank import blank_header, blank_jpeg
+from microtwin.panel.server.command_queue import enqueue
 from microtwin.panel.server.life import Life
+from microtwin.panel.server.packet_source import Packet, PacketSource
 
-QUEUED = 200  # commands that a hung engine has not taken; more are refused
 CLOSING_S = 5.0  # for one that was not ready yet to end by itself
-
-
-class Packet(NamedTuple):
-    """What the engine sent, read once for everybody. ``data`` is all of it, for browsers."""
-
-    seq: int
-    header: Header
-    data: bytes
 
 
 def serve(options: EngineOptions, connection: Connection) -> None:
@@ -34,11 +26,11 @@ def serve(options: EngineOptions, connection: Connection) -> None:
     engine.serve(options, connection)
 
 
-class EngineProcess:
+class EngineProcess(PacketSource):
     """An engine in a process of its own. A context manager: leaving it is :meth:`close`.
 
-    Nothing here waits for the engine but :meth:`start` and :meth:`close`. :attr:`newest`, :meth:`send` and
-    :meth:`after` may be used from any thread or event loop.
+    Nothing here waits for the engine but :meth:`start` and :meth:`close`. :meth:`send`, too, may be used from any
+    thread or event loop.
 
     Args:
         options: what the engine opens.
@@ -56,17 +48,15 @@ class EngineProcess:
         opening_s: float = 120.0,
         start_method: str = "spawn",
     ):
+        super().__init__()
         self.options = options
-        self.newest: Packet | None = None
         self._main, self._start_method = main, start_method
         self._grace_s, self._opening_s = grace_s, opening_s
         self._wake = threading.Condition()
         self._queue: deque[Command] = deque()
-        self._waiters: set[asyncio.Future] = set()
         self._life: Life | None = None
         self._restarting: threading.Thread | None = None
         self._closed = False
-        self._heard_s = time.monotonic()
 
     def start(self, meanwhile: Callable[[], object] = lambda: None) -> Self:
         """Spawn it and wait until it is ready; ``meanwhile`` is called before the wait.
@@ -99,11 +89,6 @@ class EngineProcess:
         """Whether there is an engine that takes commands."""
         return self._life is not None and not self._life.over
 
-    @property
-    def silent_s(self) -> float:
-        """For how long it has sent nothing, s; it may be busy building a twin, or hang."""
-        return time.monotonic() - self._heard_s
-
     def send(self, command: Command) -> None:
         """Hand a command over; returns at once. A stop overtakes all others, and what would move anything is dropped.
 
@@ -115,38 +100,8 @@ class EngineProcess:
                 if isinstance(command, (Stop, Alive, Quit)):
                     return
                 raise InputError("the engine has ended: open it again first")
-            if isinstance(command, Stop):
-                # what was asked before the stop must not come true after it
-                kept = [queued for queued in self._queue if not isinstance(queued, (Stop, Start, Drive, Pause))]
-                self._queue = deque([command, *kept])
-            elif isinstance(command, Alive):
-                if not any(isinstance(queued, Alive) for queued in self._queue):
-                    self._queue.append(command)
-            elif len(self._queue) < QUEUED or isinstance(command, Quit):
-                self._queue.append(command)
-            else:
-                raise InputError("the engine takes no commands at the moment: wait, or end the panel and look at it")
+            enqueue(self._queue, command)
             self._wake.notify_all()
-
-    async def after(self, seq: int | None, timeout_s: float) -> Packet | None:
-        """The newest packet, as soon as its number is another than ``seq``; None when none comes in time.
-
-        An engine that was opened again counts anew, so numbers may fall.
-        """
-        with self._wake:
-            if self.newest is not None and self.newest.seq != seq:
-                return self.newest
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await waiter
-        except TimeoutError:
-            return None
-        finally:
-            with self._wake:
-                self._waiters.discard(waiter)
-        return self.newest
 
     def restart(self) -> None:
         """Begin to start another one in the place of one that has ended; returns at once. Packets tell how it went."""
@@ -220,17 +175,3 @@ class EngineProcess:
         header |= {"mode": "", "field": {**header["field"], "frequency_hz": 0.0, "amplitude": 0.0}}
         jpeg = unpack(last.data)[1] if last else blank_jpeg()
         self._publish(Packet(header["seq"], header, pack(header, jpeg)))  # type: ignore[arg-type]
-
-    def _publish(self, packet: Packet) -> None:
-        with self._wake:
-            self.newest = packet
-            self._heard_s = time.monotonic()
-            waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            with contextlib.suppress(RuntimeError):  # its event loop is closed
-                waiter.get_loop().call_soon_threadsafe(_release, waiter)
-
-
-def _release(waiter: asyncio.Future) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

@@ -43,12 +43,12 @@ def run(
     Raises:
         InputError: the port is in use, the engine refuses its options. RigError: the engine does not start.
     """
-    out = files.open_folder(options.out)
     with as_ctrl_c(), contextlib.closing(listen(host, port)) as sock:
         address, number = sock.getsockname()[:2]
         token = None if is_loopback(address) else new_token()
         url = address_of(sock, host) + (f"?token={token}" if token else "")
         engine = EngineProcess(options)
+        out = Path(options.out)  # the engine makes it, once nothing can refuse the start any more
         desk = Desk(engine, out=out, backend=options.backend, checkpoint=checkpoint)
         try:
             engine.start(meanwhile=_load)

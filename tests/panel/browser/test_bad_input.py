@@ -16,25 +16,16 @@ class Words:
     def __init__(self, window):
         self.window, self.page = window, window.page
 
-    def said(self, pattern: str, wait_s: float = 6.0) -> None:
+    def said(self, pattern: str) -> None:
         """Wait for a message, and close it: the next is a new one."""
         messages = self.page.locator(".q-notification__message")
 
         def on_show() -> bool:
             return any(re.search(pattern, text) for text in messages.all_text_contents())
 
-        until(on_show, wait_s, f"not said: {pattern}")
+        until(on_show, words=f"not said: {pattern}")
         self.page.evaluate("document.querySelectorAll('.q-notification .q-btn').forEach(button => button.click())")
-        until(lambda: not on_show(), 10)
-
-    def type(self, name: str, text: str) -> None:
-        """Into a field, whatever the field thinks of it."""
-        field = self.window.button(name)
-        field.focus()
-        self.page.keyboard.press("Control+a")
-        self.page.keyboard.press("Delete")
-        self.page.keyboard.insert_text(text)
-        self.page.wait_for_timeout(150)
+        until(lambda: not on_show())
 
 
 @pytest.fixture
@@ -60,7 +51,7 @@ def test_paths_that_do_not_fit(window):
     other = max(others, key=lambda place: math.dist(place, (x, y)))
     window.draw([(x, y), other, tuple(p + (320 - p) * 0.1 for p in other)])
     words.said("goes through a .*draw round it")
-    window.until("h.paths[0]", 5)  # a warning: people may know better
+    window.until("h.paths[0]")  # a warning: people may know better
     files = window.button("path-uploader").locator("input[type=file]")
     for name, content, said in (
         ("words.csv", "hello", "words.csv: no column"),
@@ -72,7 +63,7 @@ def test_paths_that_do_not_fit(window):
         files.set_input_files({"name": name, "mimeType": "text/csv", "buffer": buffer})
         words.said(said)
     for name, said in (("", "no name yet"), ("../../evil", "path name is '../../evil'"), ("circle", "a shape's")):
-        words.type("path-save-name", name)
+        window.type("path-save-name", name)
         window.press("path-save")
         words.said(said)
 
@@ -80,7 +71,7 @@ def test_paths_that_do_not_fit(window):
 def test_numbers_and_policies_that_are_none(window):
     words = Words(window)
     window.press("path-load")
-    window.until("h.paths[0]", 10)
+    window.until("h.paths[0]")
     for text, said in (
         ("0", "Frequency is 0 Hz: give more than 0"),
         ("-3", "Frequency is -3 Hz"),
@@ -88,17 +79,17 @@ def test_numbers_and_policies_that_are_none(window):
         ("1e999", "Frequency is no number: give more than 0, at most 200"),
         ("-", "Frequency is no number"),
     ):
-        words.type("frequency", text)
+        window.type("frequency", text)
         window.press("start")
         words.said(said)
         assert window.header["state"] == "watching", text
-    words.type("frequency", "100")
-    until(lambda: window.page.get_by_text("above step-out, 63 Hz").is_visible(), 5)  # before anything moves
+    window.type("frequency", "100")
+    until(lambda: window.page.get_by_text("above step-out, 63 Hz").is_visible())  # before anything moves
     window.press("start")
     words.said("100 Hz is above the robot's step-out")
     window.page.keyboard.press("Space")
-    window.until("h.state == 'watching' && h.run.results", 20)
-    words.type("frequency", "")
+    window.until("h.state == 'watching' && h.run.results")
+    window.type("frequency", "")
     window.press("controller")
     window.page.get_by_role("option", name="Policy from a file").click()
     for text, said in (
@@ -106,10 +97,10 @@ def test_numbers_and_policies_that_are_none(window):
         ("/etc/passwd", "policy file is '/etc/passwd'"),
         ("nowhere/policy.zip", "no policy file nowhere/policy.zip"),
     ):
-        words.type("policy-file", text)
+        window.type("policy-file", text)
         window.press("start")
         words.said(said)
-        window.until("h.state == 'watching'", 10)
+        window.until("h.state == 'watching'")
     window.press("controller")
     window.page.get_by_role("option", name="Corridor (the paper's)").click()
 
@@ -118,11 +109,8 @@ def test_a_start_without_a_path_or_a_selection(window):
     start, line = window.button("start"), window.button("run-words")
     if window.header["paths"][0]:
         window.press("clear-path")
-    until(lambda: line.inner_text() == "Next: Draw path, from the object on; or Load a shape, on the right.", 5)
+    until(lambda: line.inner_text() == "Next: Draw path, from the object on; or Load a shape, on the right.")
     assert start.is_disabled() and start.get_attribute("title") == "draw or load a path first"
-    window.press("tab-twin")
-    Words(window).type("twin-seed", "3")
-    window.press("twin-rebuild")
-    window.until("h.state == 'watching' && h.twin.seed == 3 && !h.robot", 30)
-    until(lambda: line.inner_text().startswith("Next: Auto-detect"), 5)
+    window.rebuild(seed=3)
+    until(lambda: line.inner_text().startswith("Next: Auto-detect"))
     assert start.is_disabled() and start.get_attribute("title") == "select the robot first"

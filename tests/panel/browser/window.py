@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MICROTWIN = [sys.executable, "-c", "import sys; from microtwin.cli import main; sys.exit(main())"]
-WAIT_S = 90.0  # the first start on a machine draws the bodies' sprites
+WAIT_S = 120.0  # generous: nothing here is a matter of time but what says so, and machines may be busy
 LARGE, SMALL = {"width": 1280, "height": 800}, {"width": 800, "height": 600}
 
 
@@ -22,7 +22,7 @@ def until(true: Callable[[], object], wait_s: float = WAIT_S, words: str = "") -
     end_s = time.monotonic() + wait_s
     while not true():
         assert time.monotonic() < end_s, words or f"nothing happened for {wait_s:g} s"
-        time.sleep(0.02)
+        time.sleep(0.03)
 
 
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]  # as root, in a container, without a screen
@@ -74,8 +74,11 @@ def start_panel(out: Path, *options: str) -> Panel:
 class Window:
     """One page of the panel, as somebody in front of it sees and uses it."""
 
-    def __init__(self, page):
+    def __init__(self, page, url: str = ""):
         self.page = page
+        page.set_default_timeout(1000 * WAIT_S)
+        if url:
+            page.goto(url)
         self.until("true")
 
     @property
@@ -95,23 +98,70 @@ class Window:
     def press(self, name: str) -> None:
         self.button(name).click()
 
+    def type(self, name: str, text: str) -> None:
+        """Into a field, whatever the field thinks of it, in the place of what is there."""
+        self.button(name).focus()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(text)
+        self.page.keyboard.press("Tab")
+
     def take_control(self) -> None:
         self.until("h.state == 'watching'")
         self.press("take-control")
         self.page.wait_for_selector("[data-testid=detect]:not([disabled])")
 
+    def leave(self) -> None:
+        """Close the page; whoever comes next need not wait until it is missed."""
+        if not self.page.is_closed() and self.button("release").count():
+            self.page.evaluate("window.microtwin.stop(), document.querySelector('[data-testid=release]').click()")
+            self.page.wait_for_selector("[data-testid=take-control]", state="attached")
+        self.page.context.close()
+
     def detect(self) -> None:
         """Auto-detect, until robot and object are followed."""
         self.press("detect")
-        self.until("h.robot && h.objects.length > 0", 10)
+        self.until("h.robot && h.objects.length > 0")
+
+    def rebuild(self, seed: int = 0) -> None:
+        """The twin's bench as it is at first, whatever was done to it."""
+        self.press("detect")
+        self.until("h.bodies.length")  # what the new bench has not
+        self.press("tab-twin")
+        self.type("twin-seed", f"{seed}")
+        self.press("twin-rebuild")
+        self.until(f"h.state == 'watching' && h.twin.seed == {seed} && !h.robot && !h.bodies.length")
+        self.press("tab-run")
 
     def start_circle(self) -> None:
         """Detect, load a circle as large as fits, and start, until the field is on."""
         self.detect()
         self.press("path-load")
-        self.until("h.paths[0]", 10)
+        self.until("h.paths[0]")
         self.press("start")
-        self.until("h.state == 'running' && h.field.amplitude > 0", 15)
+        self.until("h.state == 'running' && h.field.amplitude > 0")
+
+    def replay(self, folder: str) -> None:
+        """Play a run, as soon as it is in the list."""
+        self.press("tab-runs")
+        self.page.locator(f"[data-run='{folder}'] [data-testid=run-replay]").click()
+
+    def stays_off(self, frames: int = 10) -> None:
+        """Wait until the field is off; it must stay so in the frames that follow."""
+        self.until("h.field.amplitude == 0")
+        on = self.page.evaluate(
+            """(frames) => new Promise((done) => {
+                let on = 0;
+                addEventListener("microtwin-packet", function count({ detail }) {
+                    on += detail.field.amplitude > 0;
+                    if (--frames > 0) return;
+                    removeEventListener("microtwin-packet", count);
+                    done(on);
+                });
+            })""",
+            frames,
+        )
+        assert on == 0, "the field came back"
 
     def on_page(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the picture lies on the page."""
@@ -144,8 +194,3 @@ class Window:
         for point in points[1:]:
             self.page.mouse.move(*self.on_page(*point), steps=3)
         self.page.mouse.up()
-
-    def off_after_s(self, since_unix_s: float, wait_s: float = 10.0) -> float:
-        """Seconds from a moment to the first frame without a field."""
-        self.until("h.field.amplitude == 0", wait_s)
-        return self.header["wall_s"] - since_unix_s
