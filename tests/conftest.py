@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Nothing by the clock: the first call of a compiled kernel is slow, machines may be busy. Derandomised: a red run is red
-# again on another machine.
+# Nothing by the clock: the first call of a compiled kernel is slow, machines may be busy. Derandomised: a red run is
+# red again on another machine.
 settings.register_profile("microtwin", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("microtwin")
 
