@@ -599,7 +599,7 @@ def test_a_field_that_the_coils_cannot_make_is_said_and_the_rig_stays_open(serve
 
     monkeypatch.setattr(server.twin, "command", off_only)
     server.say(m.Drive(1.0, math.pi / 2, 7.0))
-    server.told("stopped: there are no coils")
+    server.told("field off: there are no coils")
     server.say(m.Drive(), m.Start())
     server.told("object 1: there are no coils")
     assert server.state("watching")["objects"] and len(server.twins) == 1

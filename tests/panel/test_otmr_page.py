@@ -221,12 +221,14 @@ def test_the_page_by_keyboard_alone(page, address):
     page.wait_for_function(
         "high => Number(document.querySelector('[data-testid=otmr-depth]').value) == high", arg=float(high)
     )
-    assert not [url for url in page.asked if "/stop" in url]  # only the button stops
+    assert not [url for url in page.asked if "/stop" in url]  # only the button and the space key stop
     assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {address[0].split("/")[2]}
-    with page.expect_request("**/stop") as stopped:
-        page.locator("[data-testid=otmr-stop]").focus()
-        page.keyboard.press("Enter")
-    assert stopped.value.method == "POST"
+    for focus, key in (("otmr-stop", "Enter"), ("otmr-roll", "Space"), ("otmr-save", "Space")):
+        with page.expect_request("**/stop") as stopped:
+            page.locator(f"[data-testid={focus}]").focus()
+            page.keyboard.press(key)
+        assert stopped.value.method == "POST"
+    assert page.locator("[data-testid=otmr-roll]").input_value() == "10"  # the space key wrote nothing
 
 
 def test_the_model_is_drawn_only_when_it_has_moved(page):

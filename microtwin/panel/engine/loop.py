@@ -93,7 +93,7 @@ class Loop:
         except RigError as error:
             live.notices.say(f"stopped, but {error}", "error")
         if was_on and live.phase != "running":  # a run says so itself
-            live.notices.say(f"stopped: {reason}")
+            live.notices.say(f"field off: {reason}")
 
     # the loop
 
@@ -123,7 +123,7 @@ class Loop:
         try:
             step()
         except Stopped as stop:
-            self.live.notices.say(f"stopped: {stop}")
+            self.live.notices.say(f"field off: {stop}")
         except KeyboardInterrupt:
             self.end("interrupted")
         except (RigError, InputError) as error:

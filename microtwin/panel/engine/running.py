@@ -61,7 +61,7 @@ class Running:
                         live.notices.say(f"{left} more {'object was' if left == 1 else 'objects were'} not pushed")
                     return
         except Stopped as stop:
-            live.notices.say(f"stopped: {stop}")
+            live.notices.say(f"field off: {stop}")
         finally:
             live.phase, live.paused, self.by_hand = "watching", False, False
             with suppress(RigError):  # what ended the run tells more; if nothing did, the next tick says so
@@ -170,7 +170,7 @@ class Running:
                 raise RigError(recorded.reason) from None
             return False
         if recorded.interrupted:
-            live.notices.say(f"stopped: {recorded.reason}")
+            live.notices.say(f"run ended: {recorded.reason}")
             return False
         if recorded.rows and recorded.rows[-1][1] >= plan.push.limit_s:
             live.notices.say(f"{which}: {recorded.reason}", "warning")
