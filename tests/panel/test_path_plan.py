@@ -12,7 +12,7 @@ from microtwin.errors import InputError
 from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.panel.engine.fitted_shape import EDGE_UM, ROOM_UM
 from microtwin.panel.engine.path_plan import from_drawing, load, save, saved
-from microtwin.panel.engine.path_warnings import clearance_um, frequency_warning, warnings
+from microtwin.panel.engine.path_warnings import Around, clearance_um, frequency_warning, warnings
 from microtwin.rig import Frame
 
 VIEW = FieldOfView((512, 640), 0.345)
@@ -261,14 +261,14 @@ def test_what_is_not_there_is_told_what_is(tmp_path, name):
 
 
 def test_a_clear_path_has_nothing_to_say():
-    assert warnings(AHEAD, others=[(np.array([0.0, 40.0]), 6.75, "a resting cell")], **OBJECT) == []
+    assert warnings(AHEAD, Around(others=[(np.array([0.0, 40.0]), 6.75, "a resting cell")], **OBJECT)) == []
 
 
 @pytest.mark.parametrize(
     ("y", "said"), [(0.0, "goes through"), (11.0, "goes through"), (13.0, "passes"), (15.5, ""), (-13.0, "passes")]
 )
 def test_another_body_in_the_way_is_named_with_its_place(y, said):
-    found = warnings(AHEAD, others=[(np.array([20.0, y]), 6.75, "a resting cell")], **OBJECT)
+    found = warnings(AHEAD, Around(others=[(np.array([20.0, y]), 6.75, "a resting cell")], **OBJECT))
     if not said:
         assert found == []
         return
@@ -280,41 +280,41 @@ def test_another_body_in_the_way_is_named_with_its_place(y, said):
 def test_between_two_nodes_and_on_the_way_to_the_first_one_counts_too():
     two = np.array([[-50.0, 0.0], [50.0, 0.0]])
     cell = [(np.array([3.0, 2.0]), 6.75, "a resting cell")]
-    assert "through a resting cell" in warnings(two, others=cell, **OBJECT)[0]
+    assert "through a resting cell" in warnings(two, Around(others=cell, **OBJECT))[0]
     later = np.stack([np.linspace(20.0, 60.0, 9), np.zeros(9)], axis=1)
-    first, second = warnings(later, others=cell, **OBJECT)
+    first, second = warnings(later, Around(others=cell, **OBJECT))
     assert "begins 70 µm from the object" in first and "draw from the object" in first
     assert "through a resting cell 53 µm on" in second
 
 
 def test_bodies_are_named_in_the_order_of_the_path():
     cells = [(np.array([30.0, 0.0]), 5.0, "object 2"), (np.array([-10.0, 0.0]), 6.75, "a resting cell")]
-    found = warnings(AHEAD, others=cells, **OBJECT)
+    found = warnings(AHEAD, Around(others=cells, **OBJECT))
     assert [("cell" in line, "object 2" in line) for line in found] == [(True, False), (False, True)]
 
 
 def test_a_path_drawn_towards_the_object():
-    (line,) = [one for one in warnings(AHEAD[::-1], others=[], **OBJECT) if "begins" in one]
+    (line,) = [one for one in warnings(AHEAD[::-1], Around(others=[], **OBJECT)) if "begins" in one]
     assert "begins 100 µm" in line and "the other way round" in line
 
 
 def test_no_room_for_the_robot_behind_an_object_at_the_edge():
     at_edge = {"object_um": np.array([-95.0, 0.0]), "object_radius_um": 5.0, "view": VIEW}
     inwards = np.stack([np.linspace(-95.0, 0.0, 20), np.zeros(20)], axis=1)
-    (line,) = warnings(inwards, others=[], **at_edge)
+    (line,) = warnings(inwards, Around(others=[], **at_edge))
     assert line.startswith("no room for the robot behind the object on the left")
     along = np.stack([np.full(20, -95.0), np.linspace(0.0, 60.0, 20)], axis=1)
-    assert warnings(along, others=[], **at_edge) == []
+    assert warnings(along, Around(others=[], **at_edge)) == []
 
 
 def test_a_body_where_the_robot_must_begin():
-    (line,) = warnings(AHEAD, others=[(np.array([-68.0, 3.0]), 6.75, "a resting cell")], **OBJECT)
+    (line,) = warnings(AHEAD, Around(others=[(np.array([-68.0, 3.0]), 6.75, "a resting cell")], **OBJECT))
     assert line.startswith("a resting cell lies behind the object")
 
 
 def test_a_path_along_the_edge():
     low = np.stack([np.linspace(-50.0, 50.0, 20), np.linspace(0.0, -85.0, 20)], axis=1)
-    (line,) = warnings(low, others=[], **OBJECT)
+    (line,) = warnings(low, Around(others=[], **OBJECT))
     assert "edge at the bottom" in line
 
 

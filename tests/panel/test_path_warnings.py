@@ -1,6 +1,7 @@
 """The robot's own way to the object's far side, and shapes that are laid clear of bodies."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from microtwin.panel.engine.fitted_shape import EDGE_UM, SHORTEST_UM, fit
 from microtwin.panel.engine.notice_board import NoticeBoard
 from microtwin.panel.engine.object_paths import ObjectPaths
 from microtwin.panel.engine.path_plan import load
-from microtwin.panel.engine.path_warnings import clearance_um, obstacles, warnings
+from microtwin.panel.engine.path_warnings import Around, clearance_um, obstacles, warnings
 from microtwin.panel.engine.place import Place, Seen
 from microtwin.panel.engine.robot_way import STEP_UM, THRESHOLD_UM, way_behind
 from microtwin.panel.engine.twin import TwinSettings, _world
@@ -35,7 +36,7 @@ APPROACH_UM = 15.0
 def at(x: float, y: float, nodes=RIGHTWARDS):
     """An object that is to be pushed to the right from (x, y), and what lies round it."""
     here = np.array([x, y])
-    return nodes + here, {"object_um": here, "object_radius_um": 5.0, "others": [], "view": VIEW}
+    return nodes + here, Around(here, 5.0, [], VIEW)
 
 
 def body(x: float, y: float, radius: float = 6.75):
@@ -88,22 +89,22 @@ def test_it_is_the_way_that_the_twin_s_robot_takes(seed):
 
 def test_a_robot_that_must_round_an_object_near_the_edge_leaves_the_picture():
     nodes, around = at(20.0, -68.0)
-    (line,) = warnings(nodes, robot_um=np.array([75.0, -78.0]), **around)
+    (line,) = warnings(nodes, replace(around, robot_um=np.array([75.0, -78.0])))
     assert line.startswith("the robot's own way behind the object leaves the picture at the bottom, at x ")
     assert "drive it to the object's other side first" in line
-    assert warnings(nodes, robot_um=np.array([-40.0, -68.0]), **around) == []  # it is behind it already
-    assert warnings(nodes, **around) == []  # nobody knows where it is
+    assert warnings(nodes, replace(around, robot_um=np.array([-40.0, -68.0]))) == []  # it is behind it already
+    assert warnings(nodes, around) == []  # nobody knows where it is
 
 
 def test_where_there_is_room_nothing_is_said():
     nodes, around = at(0.0, 0.0)
     for bearing in np.linspace(0, 2 * math.pi, 12, endpoint=False):
-        assert warnings(nodes, robot_um=50.0 * np.array([math.cos(bearing), math.sin(bearing)]), **around) == []
+        assert warnings(nodes, replace(around, robot_um=50.0 * np.array([math.cos(bearing), math.sin(bearing)]))) == []
 
 
 def test_a_robot_at_the_edge_that_comes_in_from_there_does_not_leave():
     nodes, around = at(0.0, 0.0)
-    assert warnings(nodes, robot_um=np.array([-106.0, 0.0]), **around) == []
+    assert warnings(nodes, replace(around, robot_um=np.array([-106.0, 0.0]))) == []
 
 
 def test_a_body_in_the_robot_s_own_way_is_named():
@@ -112,15 +113,15 @@ def test_a_body_in_the_robot_s_own_way_is_named():
     way = way_behind(robot, np.zeros(2), nodes, APPROACH_UM)
     on_it = body(*way[len(way) // 2])
     assert clearance_um(nodes, on_it[0])[0] > 20.0  # the path itself is clear of it
-    (line,) = warnings(nodes, robot_um=robot, **{**around, "others": [on_it]})
+    (line,) = warnings(nodes, replace(around, others=[on_it], robot_um=robot))
     assert line.startswith("the robot's own way behind the object goes through a resting cell, at x ")
     behind_it = np.array([-60.0, -20.0])
-    assert warnings(nodes, robot_um=behind_it, **{**around, "others": [on_it]}) == []
+    assert warnings(nodes, replace(around, others=[on_it], robot_um=behind_it)) == []
 
 
 def test_one_line_is_enough_where_there_is_no_room_behind_the_object():
     nodes, around = at(-95.0, 0.0)
-    (line,) = warnings(nodes, robot_um=np.array([-50.0, 0.0]), **around)
+    (line,) = warnings(nodes, replace(around, robot_um=np.array([-50.0, 0.0])))
     assert line.startswith("no room for the robot behind the object on the left")
 
 
@@ -151,10 +152,10 @@ def test_a_circle_goes_round_the_cell_that_the_usual_one_meets():
     here = np.array([-30.0, 0.0])
     usual = load("circle", VIEW, start_um=here)
     cell = body(*usual[len(usual) // 2])
-    around = {"object_um": here, "object_radius_um": 5.0, "others": [cell], "view": VIEW}
-    assert obstacles(usual, **around)
-    nodes = load("circle", VIEW, start_um=here, blocked=lambda way: bool(obstacles(way, **around)))
-    assert obstacles(nodes, **around) == []
+    around = Around(here, 5.0, [cell], VIEW)
+    assert obstacles(usual, around)
+    nodes = load("circle", VIEW, start_um=here, blocked=lambda way: bool(obstacles(way, around)))
+    assert obstacles(nodes, around) == []
     assert paths.path_length(nodes, closed=True) > 150.0  # not merely as small as it may be
 
 

@@ -1,8 +1,8 @@
 """The commands about paths: drawn, loaded, saved and forgotten, one for each object."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class ObjectPaths:
             start_um=place.at_um if command.from_object else None,
             length_um=command.length_um,
             folder=self._folder,
-            blocked=lambda nodes: bool(path_warnings.obstacles(nodes, **around)),
+            blocked=lambda nodes: bool(path_warnings.obstacles(nodes, around)),
         )
         self._take(place, nodes, command.name)
 
@@ -79,10 +79,8 @@ class ObjectPaths:
         if self._looked_from is None or math.dist(robot.at_um, self._looked_from) > ELSEWHERE_UM:
             self._looked_from = robot.at_um
             around = self._around(first)
-            every = path_warnings.obstacles(first.nodes_um, **around)
-            around["robot_um"] = None
-            said = path_warnings.obstacles(first.nodes_um, **around)
-            self._say([line for line in every if line not in said])
+            said = path_warnings.obstacles(first.nodes_um, replace(around, robot_um=None))
+            self._say([line for line in path_warnings.obstacles(first.nodes_um, around) if line not in said])
 
     def _take(self, place: Place, nodes_um: np.ndarray, name: str) -> None:
         """The path of an object, and what to look out for on it."""
@@ -90,14 +88,14 @@ class ObjectPaths:
         place.nodes_um, place.path = nodes_um, name
         selection.refresh(self._live.picture)
         self._looked_from = selection.robot.at_um if selection.robot else None
-        self._say(path_warnings.warnings(nodes_um, **self._around(place)))
+        self._say(path_warnings.warnings(nodes_um, self._around(place)))
 
     def _say(self, lines: list[str]) -> None:
         for words in lines:
             self._live.notices.say(words, "warning")
 
-    def _around(self, place: Place) -> dict[str, Any]:
-        """An object and what lies round it, as :mod:`path_warnings` has it."""
+    def _around(self, place: Place) -> path_warnings.Around:
+        """An object and what lies round it now."""
         selection = self._live.selection
         others = [(one.at_um, one.radius_um, "another object") for one in selection.objects if one is not place]
         known = [place, *(one for one in selection.objects if one is not place)]
@@ -105,13 +103,7 @@ class ObjectPaths:
         for body in selection.bodies:
             if all(apart_um(body, one) > body.radius_um for one in known):
                 others.append((body.at_um, body.radius_um, KINDS.get(body.kind, "another body")))
-        return {
-            "object_um": place.at_um,
-            "object_radius_um": place.radius_um,
-            "others": others,
-            "view": self._view,
-            "robot_um": self._robot_at(place),
-        }
+        return path_warnings.Around(place.at_um, place.radius_um, others, self._view, self._robot_at(place))
 
     def _robot_at(self, place: Place) -> np.ndarray | None:
         """Where the robot sets out for an object: where it is, or where it has left the object before that one."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,48 +18,42 @@ ROUND_REMEDY = "drive it to the object's other side first, or begin the path ano
 Other = tuple[Sequence[float] | np.ndarray, float, str]
 
 
-def warnings(
-    nodes_um: np.ndarray,
-    *,
-    object_um: np.ndarray,
-    object_radius_um: float,
-    others: Sequence[Other],
-    view: FieldOfView,
-    robot_um: np.ndarray | None = None,
-    approach_um: float = 15.0,
-) -> list[str]:
-    """A line for each thing to look out for; none if all is well.
+@dataclass(frozen=True)
+class Around:
+    """An object and what lies round it.
 
-    Args:
+    Attributes:
+        object_um: (2,) position. object_radius_um: its radius.
         others: (position, radius, name such as ``a resting cell``) of every body but the robot and the object.
-        robot_um: where the robot will be when it sets out; None if that is not known.
+        view: what the picture shows.
+        robot_um: (2,) where the robot will be when it sets out; None if that is not known.
         approach_um: how far behind the object the robot begins to push.
     """
-    nodes, start = np.asarray(nodes_um, dtype=float), np.asarray(object_um, dtype=float)
-    around = {"object_um": start, "object_radius_um": object_radius_um, "others": others, "view": view}
-    return [*_beginning(nodes, start), *obstacles(nodes, **around, robot_um=robot_um, approach_um=approach_um)]
+
+    object_um: np.ndarray
+    object_radius_um: float
+    others: Sequence[Other]
+    view: FieldOfView
+    robot_um: np.ndarray | None = None
+    approach_um: float = 15.0
 
 
-def obstacles(
-    nodes_um: np.ndarray,
-    *,
-    object_um: np.ndarray,
-    object_radius_um: float,
-    others: Sequence[Other],
-    view: FieldOfView,
-    robot_um: np.ndarray | None = None,
-    approach_um: float = 15.0,
-) -> list[str]:
+def warnings(nodes_um: np.ndarray, around: Around) -> list[str]:
+    """A line for each thing to look out for on a path of (n, 2) nodes; none if all is well."""
+    return [*_beginning(nodes_um, around.object_um), *obstacles(nodes_um, around)]
+
+
+def obstacles(nodes_um: np.ndarray, around: Around) -> list[str]:
     """Of :func:`warnings` those that a path of another shape, turn or size might not have."""
-    way = np.concatenate([object_um[None], nodes_um])  # what the object goes along, from where it is
-    ahead = nodes_um[int(np.argmax(np.hypot(*(nodes_um - object_um).T) > object_radius_um))]
-    behind = approach_point(object_um, ahead, approach_um)
-    found = _others(way, object_radius_um, others)
-    if no_room := _behind(behind, others, view):
+    here, radius, others, view = around.object_um, around.object_radius_um, around.others, around.view
+    way = np.concatenate([here[None], nodes_um])  # what the object goes along, from where it is
+    ahead = nodes_um[int(np.argmax(np.hypot(*(nodes_um - here).T) > radius))]
+    found = _others(way, radius, others)
+    if no_room := _behind(approach_point(here, ahead, around.approach_um), others, view):
         found += no_room
-    elif robot_um is not None:
-        found += _robot(way_behind(robot_um, object_um, nodes_um, approach_um), others, view)
-    return [*found, *_edges(nodes_um, object_radius_um, view)]
+    elif around.robot_um is not None:
+        found += _robot(way_behind(around.robot_um, here, nodes_um, around.approach_um), others, view)
+    return [*found, *_edges(nodes_um, radius, view)]
 
 
 def frequency_warning(
