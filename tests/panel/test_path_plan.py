@@ -12,7 +12,8 @@ from microtwin.errors import InputError
 from microtwin.panel.engine.field_of_view import FieldOfView
 from microtwin.panel.engine.fitted_shape import EDGE_UM, ROOM_UM
 from microtwin.panel.engine.path_plan import from_drawing, load, save, saved
-from microtwin.panel.engine.path_warnings import Around, clearance_um, frequency_warning, warnings
+from microtwin.panel.engine.path_warnings import Around, clearance_um, warnings
+from microtwin.panel.engine.slipping import frequency_warning
 from microtwin.rig import Frame
 
 VIEW = FieldOfView((512, 640), 0.345)

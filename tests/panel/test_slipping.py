@@ -12,10 +12,9 @@ from microtwin.panel.engine.driving import Driving
 from microtwin.panel.engine.hand import Hand
 from microtwin.panel.engine.interlock import Interlock
 from microtwin.panel.engine.notice_board import NoticeBoard
-from microtwin.panel.engine.path_warnings import frequency_warning
 from microtwin.panel.engine.place import Place
 from microtwin.panel.engine.run_plan import RunPlan
-from microtwin.panel.engine.slipping import SlipNotice, frequency_notice
+from microtwin.panel.engine.slipping import SlipNotice, frequency_notice, frequency_warning
 from microtwin.panel.messages import HAND, Drive, Start
 
 NODES = np.array([[0.0, 0.0], [100.0, 0.0], [200.0, 0.0]])

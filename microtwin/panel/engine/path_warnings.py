@@ -56,25 +56,6 @@ def obstacles(nodes_um: np.ndarray, around: Around) -> list[str]:
     return [*found, *_edges(nodes_um, radius, view)]
 
 
-def frequency_warning(
-    frequency_hz: float | None, step_out_hz: float | None, spin_step_out_hz: float | None = None
-) -> str | None:
-    """A line if the robot will not follow a field this fast; None if it will, or if that is not known.
-
-    Args:
-        step_out_hz: of a robot that rolls. spin_step_out_hz: of one that spins; None for a controller that never does.
-    """
-    limits = [limit for limit in (step_out_hz, spin_step_out_hz) if limit]
-    if not frequency_hz or not limits or frequency_hz <= min(limits):
-        return None
-    remedy = f"give {math.floor(min(limits))} Hz or less"
-    if step_out_hz and frequency_hz > step_out_hz:
-        what = f"the robot's step-out, {step_out_hz:.3g} Hz: it slips and becomes slower"
-    else:
-        what = f"step-out for spinning, {spin_step_out_hz:.3g} Hz: the robot slips whenever it spins beside the object"
-    return f"{frequency_hz:g} Hz is above {what}; {remedy}"
-
-
 def clearance_um(way_um: np.ndarray, point_um: np.ndarray) -> tuple[float, float]:
     """(distance of a point from a line through ``way_um`` (n, 2), arc length of the line's nearest point), µm."""
     begin, step = way_um[:-1], np.diff(way_um, axis=0)
