@@ -13,7 +13,7 @@ export default {
       <template v-for="(_, slot) in $slots" v-slot:[slot]="given"><slot :name="slot" v-bind="given || {}" /></template>
     </q-input>`,
 
-  props: { modelValue: [String, Number], disable: Boolean, hint: String },
+  props: { modelValue: [String, Number], answers: Number, disable: Boolean, hint: String },
   emits: ["update:model-value"],
 
   data() {
@@ -32,10 +32,8 @@ export default {
   },
 
   watch: {
-    modelValue() {
-      this.unanswered = false;
-      if (this.entered || !this.typing()) this.show();
-    },
+    modelValue: "answered",
+    answers: "answered", // by the value that was there before, if what was typed is refused or the same
     disable(now) {
       if (now) this.show(); // browsers do not tell that a disabled field loses the focus
     },
@@ -44,6 +42,11 @@ export default {
   methods: {
     typing() {
       return !this.disable && this.$el.contains(document.activeElement);
+    },
+
+    answered() {
+      this.unanswered = false;
+      if (this.entered || !this.typing()) this.show();
     },
 
     // Browsers that write numbers with a point swallow a comma: 12,5 would become 125.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nicegui import ui
+from nicegui import events, ui
 
 EXACT = 2**53  # whole numbers up to here are exact
 
@@ -20,6 +20,12 @@ class NumberField(ui.number, component="number_field.js"):
         super().__init__(label, **options)
         assert self.component is not None
         self.tag = self.component.tag  # the base class says it is Quasar's own field
+        self.props["answers"] = 0
+
+    def _event_args_to_value(self, e: events.GenericEventArguments) -> float | None:
+        """What was typed; an answer to it is counted, since its own may be the value that the browser has already."""
+        self.props["answers"] += 1
+        return super()._event_args_to_value(e)
 
     def _value_to_model_value(self, value: Any) -> Any:
         """As people write it: 12 and not 12.0."""

@@ -96,6 +96,7 @@ def test_a_run_from_taking_control_to_its_replay(panel, visit):
     keys.press("Space")  # wherever the focus is
     window.until("h.field.amplitude == 0")
     window.until("h.state == 'watching' && h.run.results")
+    assert window.header["run"]["results"]["reason"] == "stopped by hand"  # and did not end by itself
     keys.to("frequency")
     keys.press("Control+a", "Delete")
     keys.tab("tab-runs")

@@ -99,3 +99,13 @@ def test_a_slider_s_number_is_the_hand_s_while_it_types(window):
     until(lambda: field.input_value() == "0.2")
     window.press("mask-suggest-robot")
     window.until("h.masks.robot.lower < 0.19")
+
+
+def test_a_number_that_means_what_was_there_before_is_not_left_in_the_field(window):
+    window.detect()
+    window.press("tab-masks")
+    window.page.wait_for_selector("[data-testid=mask-upper-robot]:not([disabled])")
+    field = window.button("mask-upper-robot")
+    assert field.input_value() == "" and window.header["masks"]["robot"]["upper"] is None
+    window.type("mask-upper-robot", "5")  # beyond the slider's end: open above, as before
+    until(lambda: field.input_value() == "", words="5 stays on show while the band is open above")

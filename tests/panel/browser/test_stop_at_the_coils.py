@@ -56,7 +56,8 @@ def push(window, rig) -> None:
     for _ in range(TRIES):
         if not came("h.state == 'watching'"):
             window.press("reopen")
-            window.until("h.state == 'watching'")
+            window.until("h.state != 'broken'")
+            continue
         window.press("detect")
         if came("h.robot && h.objects.length"):
             window.press("path-load")

@@ -107,9 +107,10 @@ class Window:
         self.page.keyboard.press("Tab")
 
     def take_control(self) -> None:
-        self.until("h.state == 'watching'")
+        """Once the rig is open, or broken."""
+        self.until("h.state == 'watching' || h.state == 'broken'")
         self.press("take-control")
-        self.page.wait_for_selector("[data-testid=detect]:not([disabled])")
+        self.page.wait_for_selector("[data-testid=release]")
 
     def leave(self) -> None:
         """Close the page; whoever comes next need not wait until it is missed."""
