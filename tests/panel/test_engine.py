@@ -817,11 +817,16 @@ def test_quit_waits_for_the_run_s_files(tmp_path, twins):
 
 def test_a_server_that_reads_nothing_does_not_hold_the_loop_up(tmp_path, twins):
     here, there = multiprocessing.Pipe()
+    with socket.socket(fileno=there.fileno()) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as there may be: a packet or two
+        raw.detach()
     engine = threading.Thread(target=serve, args=(m.EngineOptions(twin=FAST, out=str(tmp_path)), there))
     engine.start()
-    assert here.recv() == ("ready", None)
-    until(lambda: twins and twins[-1]._count >= 30)  # far more than the pipe takes
-    here.send(m.Quit())
-    here.close()
+    try:
+        assert here.recv() == ("ready", None)
+        until(lambda: twins and twins[-1]._count >= 30)  # far more than the pipe takes
+        here.send(m.Quit())
+    finally:
+        here.close()  # which frees whoever still sends
     engine.join(PATIENCE_S)
     assert not engine.is_alive()

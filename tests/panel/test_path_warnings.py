@@ -220,6 +220,17 @@ def test_the_robot_s_own_way_is_looked_at_when_a_path_is_drawn_and_again_once_it
     assert len(texts(live)) == 2
 
 
+def test_the_first_object_is_looked_at_again_also_if_the_second_had_its_path_last():
+    live = bench([-40.0, -68.0], [20.0, -68.0], [-40.0, 40.0])
+    paths_ = ObjectPaths(live)
+    paths_.draw(drawn(live, 0, [80.0, -68.0]))
+    live.selection.robot.at_um = np.array([75.0, -78.0])
+    paths_.draw(drawn(live, 1, [-80.0, 40.0]))
+    assert texts(live) == []
+    paths_.look_again()
+    assert len(texts(live)) == 1 and "the robot's own way" in texts(live)[0]
+
+
 def test_a_second_object_is_approached_from_where_the_first_is_left():
     live = bench([-60.0, -70.0], [-40.0, 40.0], [20.0, -68.0])
     paths_ = ObjectPaths(live)

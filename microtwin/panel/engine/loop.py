@@ -49,7 +49,7 @@ class Loop:
                 m.SetMask: lambda c, _: selection.set_mask(c.body, c.settings, live.picture),
                 m.ShowMask: lambda c, _: setattr(live, "shown", c.body),
                 m.Draw: lambda c, _: paths.draw(c),
-                m.LoadPath: lambda c, _: paths.load(c),
+                m.LoadPath: lambda c, _: self._load_path(c),
                 m.SavePath: lambda c, _: paths.save(c),
                 m.ClearPath: lambda c, _: paths.clear(c),
                 m.Start: self._start,
@@ -146,6 +146,10 @@ class Loop:
         while self._orders.empty and not self._ending.wait(0.02) and time.monotonic() < deadline_s:
             pass
         self._orders.obey()
+
+    def _load_path(self, command: m.LoadPath) -> None:
+        self._driving.let_go()  # fitting a shape may take a second: a rig's watchdog would trip on a field meanwhile
+        self._paths.load(command)
 
     # runs
 

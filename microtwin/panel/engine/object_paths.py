@@ -23,10 +23,11 @@ class ObjectPaths:
 
     def __init__(self, live: Live):
         self._live = live
-        self._looked_from: np.ndarray | None = None
+        self._looked: tuple[np.ndarray, np.ndarray] | None = None  # the first path, and where the robot was then
 
     def draw(self, command: m.Draw) -> None:
         place = self._object(command.target)
+        self._live.selection.refresh(self._live.picture)
         self._take(place, path_plan.from_drawing(command.points_px, self._view), "drawn")
 
     def load(self, command: m.LoadPath) -> None:
@@ -70,14 +71,19 @@ class ObjectPaths:
             raise InputError(f"there is no object {target + 1}: give 1 to {len(objects)}")
         return objects[target]
 
+    @property
+    def _first(self) -> Place | None:
+        return next((one for one in self._live.selection.objects if one.nodes_um is not None), None)
+
     def look_again(self) -> None:
         """Before a run: the robot may have been driven elsewhere since its way to the first object was looked at."""
-        first = next((one for one in self._live.selection.objects if one.nodes_um is not None), None)
+        first = self._first
         robot = self._live.selection.robot
         if first is None or first.nodes_um is None or robot is None:
             return
-        if self._looked_from is None or math.dist(robot.at_um, self._looked_from) > ELSEWHERE_UM:
-            self._looked_from = robot.at_um
+        nodes, at_um = self._looked or (None, robot.at_um)
+        if nodes is not first.nodes_um or math.dist(robot.at_um, at_um) > ELSEWHERE_UM:
+            self._looked = first.nodes_um, robot.at_um
             around = self._around(first)
             said = path_warnings.obstacles(first.nodes_um, replace(around, robot_um=None))
             self._say([line for line in path_warnings.obstacles(first.nodes_um, around) if line not in said])
@@ -86,8 +92,8 @@ class ObjectPaths:
         """The path of an object, and what to look out for on it."""
         selection = self._live.selection
         place.nodes_um, place.path = nodes_um, name
-        selection.refresh(self._live.picture)
-        self._looked_from = selection.robot.at_um if selection.robot else None
+        if place is self._first:  # where the robot sets out for the others does not depend on where it is
+            self._looked = (nodes_um, selection.robot.at_um) if selection.robot else None
         self._say(path_warnings.warnings(nodes_um, self._around(place)))
 
     def _say(self, lines: list[str]) -> None:

@@ -59,8 +59,8 @@ def _serve(bench: Bench, out: Path, connection: Connection) -> None:
         loop = Loop(bench, out, uplink)
         swept = len(leavings.sweep(out))
         if swept:
-            what = "video of a run that was" if swept == 1 else f"{swept} videos of runs that were"
-            loop.live.notices.say(f"removed the unfinished {what} cut off")
+            what = "the unfinished video of a run that was" if swept == 1 else f"{swept} unfinished videos of runs"
+            loop.live.notices.say(f"removed {what} cut off")
         listener = threading.Thread(target=_listen, args=(loop, connection, ended), name="panel-listener", daemon=True)
         listener.start()
         try:
