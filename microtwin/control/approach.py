@@ -3,7 +3,8 @@
 The paper drives straight to A = O − d·(G − O)/|G − O| (section IV-A). A robot that starts beside or in front would push
 its cargo away long before it touches: near glass the flow of a rolling sphere falls off as the cube of the distance and
 points along the line between the two, so that 25 µm ahead the cargo drifts at a third to half of the robot's speed,
-while right beside the robot it stands still. The robot therefore goes round on a circle and turns in only once it is behind.
+while right beside the robot it stands still. The robot therefore goes round on a circle and turns in only once it is
+behind.
 """
 
 import math
