@@ -1,6 +1,8 @@
 """Stop-all and a closed tab, read from the registers of the emulated board: microtwin panel --backend hardware."""
 
 import math
+import threading
+import time
 
 import pytest
 
@@ -8,8 +10,9 @@ from emulated_rig import build
 
 from .window import start_panel, until
 
-STOP_MS, GONE_S = 100.0, 2.5
-TIMES, TRIES = 3, 8  # a bound is met if it is so often, on a machine that may be busy
+STOP_S, GONE_S = 0.1, 2.5
+TIMES, TRIES = 3, 20  # quick so often, before it was slow so often: the median of five is within the bound
+STILL_S = 0.05  # a machine that stood still for so long meanwhile says nothing of what was slow
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +34,52 @@ def panel(rig, tmp_path_factory):
     assert started.close() in (0, 130)
 
 
-def off_after_s(rig, act) -> float:
-    """From just before an act to the last duty that was not zero, both in the rig's time: the way there is counted.
+class Pulse(threading.Thread):
+    """How long this machine stood still within the block."""
 
-    Infinite where the coils were off before it: the board's own watchdog is quicker than a machine that stands still.
+    def __enter__(self):
+        self.longest_s, self._ended = 0.0, threading.Event()
+        self.start()
+        return self
+
+    def run(self):
+        before_s = time.monotonic()
+        while not self._ended.wait(0.005):
+            now_s = time.monotonic()
+            self.longest_s, before_s = max(self.longest_s, now_s - before_s), now_s
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self.join()
+
+
+def off_after(rig, act) -> tuple[float, bool]:
+    """Seconds from just before an act to the last duty that was not zero, and whether this machine kept going.
+
+    Both in the rig's time: the way there is counted. Infinite where the coils were off before it: the board's own
+    watchdog is quicker than a machine that stands still.
     """
-    begun_s = rig.report()["emulated_s"]
-    act()
-    until(lambda: not rig.report()["driven"], words="the coils are still driven")
+    with Pulse() as pulse:
+        begun_s = rig.report()["emulated_s"]
+        act()
+        until(lambda: not rig.report()["driven"], words="the coils are still driven")
     off_s = rig.report()["emulated_s"]
     until(lambda: rig.report()["emulated_s"] > off_s + 0.3)  # nothing may come back
     found = rig.report()
     assert not found["driven"] and found["last_driven_s"] <= off_s
-    return found["last_driven_s"] - begun_s if found["last_driven_s"] >= begun_s else math.inf
+    took_s = found["last_driven_s"] - begun_s
+    return took_s if took_s >= 0 else math.inf, pulse.longest_s < STILL_S
+
+
+def assert_quick(turn, bound_s: float) -> None:
+    """``turn()`` is an :func:`off_after`; the median of five is within the bound."""
+    quick, slow, turns = 0, 0, []
+    while quick < TIMES:
+        assert slow < TIMES and len(turns) < TRIES, f"at most {bound_s} s, but (s, the machine kept going): {turns}"
+        turns.append(turn())
+        took_s, going = turns[-1]
+        quick += took_s <= bound_s
+        slow += took_s > bound_s and going
 
 
 def push(window, rig) -> None:
@@ -71,7 +107,7 @@ def push(window, rig) -> None:
 
 
 def test_the_coils_are_off_within_a_tenth_of_a_second_of_a_click_or_the_space_key(rig, panel, visit):
-    """Each way to stop, until it was as quick as it must be often enough."""
+    """Each way to stop."""
     window = visit(panel.url)
     window.take_control()
     page = window.page
@@ -83,20 +119,21 @@ def test_the_coils_are_off_within_a_tenth_of_a_second_of_a_click_or_the_space_ke
         page.keyboard.press("Space")
 
     for stop, focus in ((click, None), (space, "frequency"), (space, "pause")):
-        found_ms = []
-        while sum(one <= STOP_MS for one in found_ms) < TIMES:
-            assert len(found_ms) < TRIES, f"{stop.__name__} after {found_ms} ms"
+
+        def turn(stop=stop, focus=focus) -> tuple[float, bool]:
             push(window, rig)
             if focus:
                 window.button(focus).focus()
-            found_ms.append(1000 * off_after_s(rig, stop))
+            return off_after(rig, stop)
+
+        assert_quick(turn, STOP_S)
 
 
 def test_the_coils_go_off_when_the_operator_s_tab_is_closed(rig, panel, visit):
-    found_s = []
-    while sum(one <= GONE_S for one in found_s) < TIMES - 1:
-        assert len(found_s) < TRIES, f"after {found_s} s"
+    def turn() -> tuple[float, bool]:
         window = visit(panel.url)
         window.take_control()
         push(window, rig)
-        found_s.append(off_after_s(rig, window.page.close))
+        return off_after(rig, window.page.close)
+
+    assert_quick(turn, GONE_S)
