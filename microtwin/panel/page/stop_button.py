@@ -8,7 +8,7 @@ from microtwin.panel.page.controls import named
 STOP = (
     "(window.microtwin?.stop ? window.microtwin.stop() : fetch((window.path_prefix ?? '') + '/stop', {method: 'POST'}))"
 )
-# The press stops, not the letting go; a click that follows no press comes from the keyboard or a helper's tool.
+# The press stops, not the letting go; a click that follows no press comes from the keyboard or an assistive tool.
 PRESSED = f"(event) => {{ event.currentTarget.dataset.pressed = Date.now(); {STOP}; }}"
 CLICKED = f"(event) => {{ if (Date.now() - (event.currentTarget.dataset.pressed ?? 0) > 1000) {STOP}; }}"
 SPACE = f"""
