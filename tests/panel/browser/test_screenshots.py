@@ -10,8 +10,6 @@ import pytest
 
 from .window import LARGE, SMALL, until
 
-pytestmark = pytest.mark.usefixtures("fresh_bench")
-
 PLAIN_BYTES = 8_000  # a page without a picture in it
 
 

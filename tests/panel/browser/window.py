@@ -135,7 +135,11 @@ class Window:
         self.press("tab-run")
 
     def start_circle(self) -> None:
-        """Detect, load a circle as large as fits, and start, until the field is on."""
+        """A circle as large as fits on the twin's bench as it is at first, started, until the field is on.
+
+        On a bench where others have pushed, by as much as the machine let them, there may be no room for one.
+        """
+        self.rebuild()
         self.detect()
         self.press("path-load")
         self.until("h.paths[0]")
