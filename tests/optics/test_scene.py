@@ -88,7 +88,7 @@ def test_the_frame_s_middle_is_the_camera_s_place():
     assert centroid_um(image, PIXEL_UM) == pytest.approx((2.0, -1.0), abs=0.015)
 
 
-@pytest.mark.parametrize("azimuth_deg", [0, 60, 240])
+@pytest.mark.parametrize("azimuth_deg", [0, 60, 110, 240, 300])
 @pytest.mark.parametrize("polar_deg", [45, 90])
 def test_the_azimuth_turns_the_image_counter_clockwise_in_the_world(azimuth_deg, polar_deg):
     azimuth, polar = math.radians(azimuth_deg), math.radians(polar_deg)
