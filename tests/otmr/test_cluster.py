@@ -4,6 +4,7 @@ import builtins
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_bytes(cluster, tmp_path):
     with on_cluster(cluster.scheduler_address) as run:
         assert generate(PLAN, tmp_path / "cluster", run=run, draw=cheap.draw, report=kill_one)
     assert victims and victims[0] in pids
+    limit_s = time.monotonic() + 300
+    while victims[0] in {worker.pid for worker in cluster.workers.values()}:  # until its nanny has missed it
+        assert time.monotonic() < limit_s, "the worker was not lost"
+        time.sleep(0.02)
     generate(PLAN, tmp_path / "here", draw=cheap.draw)
     assert tree(tmp_path / "cluster") == tree(tmp_path / "here")
 
